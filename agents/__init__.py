@@ -1,0 +1,1 @@
+"""Learned agents: training, benchmark and the command line."""

@@ -1,0 +1,37 @@
+"""Analytic baselines: exact solvers, rules to compare with, bounds, and exact scores of any policy."""
+
+from cointer_gym.baselines.clairvoyant import clairvoyant_cost
+from cointer_gym.baselines.evaluation import Score, Switches, evaluate, policy_moments, score_moments, switches
+from cointer_gym.baselines.rules import (
+    backward_induction,
+    best_static_split,
+    device_only,
+    edge_only,
+    look_ahead,
+    static_split,
+)
+from cointer_gym.baselines.simulation import Estimate, simulate
+from cointer_gym.baselines.solution import Solution, threshold_solution
+from cointer_gym.policies import RandomPolicy, ThresholdPolicy
+
+__all__ = [
+    "Estimate",
+    "RandomPolicy",
+    "Score",
+    "Solution",
+    "Switches",
+    "ThresholdPolicy",
+    "backward_induction",
+    "best_static_split",
+    "clairvoyant_cost",
+    "device_only",
+    "edge_only",
+    "evaluate",
+    "look_ahead",
+    "policy_moments",
+    "score_moments",
+    "simulate",
+    "static_split",
+    "switches",
+    "threshold_solution",
+]

@@ -1,0 +1,173 @@
+"""Exact scores: of any policy, without rollouts.
+
+A policy enters the cost only through two numbers per stage, P(offload) and E[x; offload]. For a deterministic policy
+the set of SNRs at which it offloads is a union of intervals; their ends are bracketed on a grid and bisected, and the
+law of the channel does the rest in closed form. A policy that randomises gives its offload probability, which is
+integrated cell by cell.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cointer_gym.channel import OffloadMoments
+from cointer_gym.observation import DECADES_ABOVE_MEAN, DECADES_BELOW_MEAN, observe
+from cointer_gym.policies import Policy, StochasticPolicy
+from cointer_gym.problem import StoppingProblem
+from cointer_gym.stopping import OFFLOAD, optimal_thresholds, policy_value, reach_probability, split_probability
+from cointer_gym.units import BoolArray, FloatArray
+
+_BISECTIONS = 40
+_BELOW_OPTIMUM = 1e-9  # relative; rounding stays far below
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Score:
+    """Exact performance of one policy on one problem."""
+
+    cost: float
+    """Expected ETC of one inference."""
+    optimum: float
+    """Expected ETC of the optimal policy."""
+    value: FloatArray
+    """Expected ETC still to come at every stage, shape (M+1,)."""
+    time_s: float | None
+    """Expected seconds; None if the problem has no time terms."""
+    energy_j: float | None
+    """Expected joules; None if the problem has no energy terms."""
+    offload_probability: FloatArray
+    """P(offload | stage n), shape (M,)."""
+    split_probability: FloatArray
+    """P(the network is split after layer n), shape (M+1,)."""
+    stage_regret: FloatArray
+    """Loss caused by the decisions at stage n, shape (M,): P(reach n) E[regret at n]; sums to ``gap``."""
+
+    @property
+    def gap(self) -> float:
+        """Cost above the optimum, ETC."""
+        return self.cost - self.optimum
+
+    @property
+    def relative_gap(self) -> float:
+        """Cost above the optimum, as a share of the optimum."""
+        return self.gap / self.optimum if self.optimum > 0 else 0.0
+
+
+def evaluate(policy: Policy, problem: StoppingProblem, *, grid: int = 2048) -> Score:
+    """Score a policy exactly.
+
+        J_0 - V_0 = sum_n P(reach n) E[Q_n(x, a) - min_a Q_n(x, a)]
+
+    Args:
+        policy: anything with ``predict``, queried with ``deterministic=True``; or with ``offload_probability`` if it
+            randomises.
+        problem: the problem its observations come from.
+        grid: cells per stage over the observed SNR range. Two switches of a deterministic policy inside one cell
+            (0.04 dB at the default) go unseen; a randomised policy is averaged over each cell.
+
+    Returns:
+        Score: exact to about 1e-7 relative, the resolution of float32 observations.
+
+    Raises:
+        ValueError: ``predict`` returned something other than one action in {0, 1} per observation.
+        ArithmeticError: the policy beats the optimum, which only a bug can do.
+    """
+    return score_moments(policy_moments(policy, problem, grid=grid), problem)
+
+
+def score_moments(moments: OffloadMoments, problem: StoppingProblem) -> Score:
+    """Score the policy that has these offload probabilities and partial means of x, each of shape (M,)."""
+    optimum = optimal_thresholds(problem)[1]
+    value = policy_value(problem.cost, problem, moments)
+    if value[0] < optimum[0] * (1.0 - _BELOW_OPTIMUM):
+        raise ArithmeticError(
+            f"cost {value[0]!r} is below the optimum {optimum[0]!r}: the policy or the evaluation is faulty"
+        )
+    terms, go_on = problem.cost, 1.0 - moments.probability
+    airtime = np.where(terms.airtime[:-1] > 0, terms.airtime[:-1] * moments.channel_uses, 0.0)
+    decided = airtime + terms.edge[:-1] * moments.probability + go_on * (terms.device + optimum[1:])
+    return Score(
+        cost=float(value[0]),
+        optimum=float(optimum[0]),
+        value=value,
+        time_s=None if problem.time is None else float(policy_value(problem.time, problem, moments)[0]),
+        energy_j=None if problem.energy is None else float(policy_value(problem.energy, problem, moments)[0]),
+        offload_probability=moments.probability,
+        split_probability=split_probability(moments),
+        stage_regret=reach_probability(moments)[:-1] * (decided - optimum[:-1]),
+    )
+
+
+class Switches(NamedTuple):
+    """Where a deterministic policy changes its mind as the SNR rises."""
+
+    offloads_at_zero: BoolArray
+    """Whether it offloads at the lowest SNR, shape (M,)."""
+    stage: NDArray[np.intp]
+    """Stage of each switch, non-decreasing, shape (S,)."""
+    snr: FloatArray
+    """Linear SNR of each switch, shape (S,), rising within a stage."""
+    to_offload: BoolArray
+    """Whether it offloads above the switch, shape (S,)."""
+
+
+def switches(policy: Policy, problem: StoppingProblem, *, grid: int = 2048) -> Switches:
+    """Locate every switch of a deterministic policy to the resolution of its observations; see ``evaluate``."""
+    edges = _grid_edges(problem, grid)
+    offloads = _offloads(policy, _grid_observations(problem, edges)).reshape(problem.horizon, grid + 1)
+    stage, cell = np.nonzero(offloads[:, 1:] != offloads[:, :-1])
+    low, high, to_offload = edges[cell], edges[cell + 1], offloads[stage, cell + 1]
+    for _ in range(_BISECTIONS if stage.size else 0):
+        middle = np.where(low > 0, np.sqrt(low * high), 0.5 * high)
+        above = _offloads(policy, observe(problem, stage, middle)) == to_offload
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return Switches(offloads[:, 0], stage, high, to_offload)
+
+
+def policy_moments(policy: Policy, problem: StoppingProblem, *, grid: int = 2048) -> OffloadMoments:
+    """P(offload) and E[x; offload] at every stage, shape (M,), of any policy; see ``evaluate``."""
+    if isinstance(policy, StochasticPolicy):
+        return _average_cells(policy, problem, grid)
+    found = switches(policy, problem, grid=grid)
+    always, above = problem.channel.offload_moments(0.0), problem.channel.offload_moments(found.snr)
+    totals = []
+    for whole, tail in zip(always, above, strict=True):
+        total = np.where(found.offloads_at_zero, whole, 0.0)
+        np.add.at(total, found.stage, np.where(found.to_offload, tail, -tail))
+        totals.append(total)
+    return OffloadMoments(np.clip(totals[0], 0.0, 1.0), totals[1])
+
+
+def _average_cells(policy: StochasticPolicy, problem: StoppingProblem, grid: int) -> OffloadMoments:
+    """Integrate an offload probability over the law of the SNR, by the trapezoidal rule in each cell."""
+    edges = _grid_edges(problem, grid)
+    probability = np.reshape(
+        policy.offload_probability(_grid_observations(problem, edges)), (problem.horizon, grid + 1)
+    )
+    weight = np.append(0.5 * (probability[:, 1:] + probability[:, :-1]), probability[:, -1:], axis=1)
+    tail = problem.channel.offload_moments(np.append(edges, np.inf))
+    return OffloadMoments(weight @ -np.diff(tail.probability), weight @ -np.diff(tail.channel_uses))
+
+
+def _grid_edges(problem: StoppingProblem, grid: int) -> FloatArray:
+    """SNRs from 0 over the whole range that observations can tell apart, shape (grid + 1,)."""
+    edges = problem.channel.average_snr * np.logspace(DECADES_BELOW_MEAN, DECADES_ABOVE_MEAN, grid + 1)
+    edges[0] = 0.0
+    return np.asarray(edges)
+
+
+def _grid_observations(problem: StoppingProblem, edges: FloatArray) -> NDArray[np.float32]:
+    stages = np.repeat(np.arange(problem.horizon), edges.size)
+    return observe(problem, stages, np.tile(edges, problem.horizon))
+
+
+def _offloads(policy: Policy, observations: NDArray[np.float32]) -> BoolArray:
+    actions = np.asarray(policy.predict(observations, deterministic=True)[0])
+    if actions.shape != observations.shape[:1] or not np.isin(actions, (0, 1)).all():
+        raise ValueError(
+            f"predict returned shape {actions.shape} for {observations.shape[0]} observations; "
+            "expected one action per observation, 0 or 1"
+        )
+    return np.asarray(actions == OFFLOAD)

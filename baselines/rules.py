@@ -1,0 +1,82 @@
+"""The optimal rule and the rules it is compared with; every one is a threshold rule on the SNR."""
+
+import numpy as np
+
+from cointer_gym.baselines.solution import Solution, threshold_solution
+from cointer_gym.problem import StoppingProblem
+from cointer_gym.stopping import look_ahead_thresholds, optimal_thresholds
+from cointer_gym.units import checked_integer
+
+
+def backward_induction(problem: StoppingProblem) -> Solution:
+    """Solve the stopping problem exactly by backward induction.
+
+        C_n = c_n + V_{n+1},   tau_n = (C_n - B_n) / A_n,   V_n = C_n - A_n Phi(tau_n)
+
+    Args:
+        problem: horizon M; arrays of shape (M+1,) and (M,), ETC units.
+
+    Returns:
+        Solution: ``value`` (M+1,) ETC, ``threshold_snr`` (M,) linear, inf = never, 0 = always.
+
+    Source:
+        Yan, Bi, Zhang 2022, optimal splitting by backward induction; the form with Phi is this package's.
+    """
+    tau, value = optimal_thresholds(problem)
+    return Solution(problem=problem, rule="optimal", threshold_snr=problem.channel.threshold_snr(tau), value=value)
+
+
+def look_ahead(problem: StoppingProblem, stages: int = 1) -> Solution:
+    """The k-stage look-ahead rule: decide as if the upload had to happen within k more layers.
+
+    For k = 1 the threshold is analytical, tau_n = (c_n + A_{n+1} E[x] + B_{n+1} - B_n) / A_n. For k >= M the rule is
+    backward induction. In between it is not optimal in general: the next draw may leave the stopping set, and one
+    large feature hides a small one behind it. ``Solution.relative_gap`` is the exact loss and ``Solution.optimal``
+    the certificate where there is none.
+
+    Args:
+        problem: the problem.
+        stages: k >= 1.
+
+    Returns:
+        Solution: ``value`` is the rule's exact cost from each stage, (M+1,).
+
+    Raises:
+        ValueError: ``stages`` is not a positive integer.
+
+    Source:
+        Yan, Bi, Zhang 2022, one-stage look-ahead rule.
+    """
+    depth = checked_integer("stages", stages, 1)
+    thresholds = problem.channel.threshold_snr(look_ahead_thresholds(problem, depth))
+    return threshold_solution(problem, f"look-ahead, {depth} stage{'s' * (depth > 1)}", thresholds)
+
+
+def static_split(problem: StoppingProblem, split: int) -> Solution:
+    """Always split after layer ``split``, whatever the channel does.
+
+    Args:
+        problem: the problem.
+        split: 0..M; M runs all placed layers.
+
+    Raises:
+        ValueError: ``split`` outside 0..M.
+    """
+    cut = checked_integer("split", split, 0, problem.horizon)
+    thresholds = np.where(np.arange(problem.horizon) < cut, np.inf, 0.0)
+    return threshold_solution(problem, f"static split {problem.stage_names[cut]}", thresholds, cut)
+
+
+def best_static_split(problem: StoppingProblem) -> Solution:
+    """The cheapest static split; ``split`` names the cut. Its cost is the environment's default unit of reward."""
+    return static_split(problem, int(np.argmin(problem.static_cost)))
+
+
+def edge_only(problem: StoppingProblem) -> Solution:
+    """Upload the raw input at once."""
+    return static_split(problem, 0)
+
+
+def device_only(problem: StoppingProblem) -> Solution:
+    """Run every placed layer on the device (then upload, if the network is not complete)."""
+    return static_split(problem, problem.horizon)

@@ -1,0 +1,84 @@
+"""What a solver returns: a threshold rule, its exact cost from every stage, and what is guaranteed about it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from cointer_gym.policies import ThresholdPolicy
+from cointer_gym.problem import StoppingProblem
+from cointer_gym.stopping import optimal_thresholds, policy_value, split_probability, threshold_moments
+from cointer_gym.units import FloatArray, linear_to_db
+
+_ROUNDING = 1e-12  # relative; two exact recursions differ by less
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Solution:
+    """A threshold rule for one problem: offload at stage n iff SNR >= ``threshold_snr[n]``."""
+
+    problem: StoppingProblem
+    rule: str
+    """Name of the rule."""
+    threshold_snr: FloatArray
+    """Linear, shape (M,); 0 always, inf never."""
+    value: FloatArray
+    """Exact expected ETC still to come at every stage before its SNR is seen, shape (M+1,)."""
+    split: int | None = None
+    """The one stage at which a static rule splits; None if it depends on the channel."""
+
+    @property
+    def cost(self) -> float:
+        """Exact expected ETC of one inference."""
+        return float(self.value[0])
+
+    @property
+    def threshold_snr_db(self) -> FloatArray:
+        """Thresholds in dB, shape (M,); -inf always, inf never."""
+        return np.asarray(linear_to_db(self.threshold_snr))
+
+    @cached_property
+    def offload_probability(self) -> FloatArray:
+        """P(offload | stage n is reached), shape (M,)."""
+        return threshold_moments(self.problem, self.threshold_snr).probability
+
+    @cached_property
+    def split_probability(self) -> FloatArray:
+        """P(the network is split after layer n), shape (M+1,)."""
+        return split_probability(threshold_moments(self.problem, self.threshold_snr))
+
+    @cached_property
+    def relative_gap(self) -> float:
+        """Exact (cost - optimum) / optimum; 0 to rounding certifies that the rule is optimal on this problem."""
+        optimum = float(optimal_thresholds(self.problem)[1][0])
+        return (self.cost - optimum) / optimum if optimum > 0 else 0.0
+
+    @property
+    def optimal(self) -> bool:
+        """Certificate: the exact cost equals the optimum up to rounding."""
+        return self.relative_gap <= _ROUNDING * (self.problem.horizon + 1)
+
+    def policy(self) -> ThresholdPolicy:
+        """The rule as a policy on the environment's observations."""
+        return ThresholdPolicy(self.problem, self.threshold_snr)
+
+
+def threshold_solution(
+    problem: StoppingProblem, rule: str, threshold_snr: FloatArray, split: int | None = None
+) -> Solution:
+    """Score any threshold rule exactly.
+
+        J_n = A_n (tau F(tau) - Phi(tau)) + B_n F(tau) + (1 - F(tau)) (c_n + J_{n+1})
+
+    Args:
+        problem: the problem.
+        rule: its name.
+        threshold_snr: linear, shape (M,).
+        split: the stage of a static rule.
+
+    Returns:
+        Solution: with ``value`` of shape (M+1,).
+    """
+    thresholds = ThresholdPolicy(problem, threshold_snr).threshold_snr[:-1]
+    value = policy_value(problem.cost, problem, threshold_moments(problem, thresholds))
+    return Solution(problem=problem, rule=rule, threshold_snr=thresholds, value=value, split=split)

@@ -1,0 +1,32 @@
+"""Device-edge co-inference as a Gymnasium environment whose optimum is known exactly."""
+
+from gymnasium.envs.registration import register
+
+from cointer_gym.channel import Channel, Empirical
+from cointer_gym.dnn import Dnn, Layer, list_dnns
+from cointer_gym.fading import Nakagami, Rayleigh, Rician
+from cointer_gym.problem import StageTerms, StoppingProblem
+from cointer_gym.scenario import Scenario, list_scenarios
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Channel",
+    "Dnn",
+    "Empirical",
+    "Layer",
+    "Nakagami",
+    "Rayleigh",
+    "Rician",
+    "Scenario",
+    "StageTerms",
+    "StoppingProblem",
+    "list_dnns",
+    "list_scenarios",
+]
+
+register(
+    id="CoInference-v0",
+    entry_point="cointer_gym.envs.single:CoInferenceEnv",
+    vector_entry_point="cointer_gym.envs.vector:CoInferenceVectorEnv",
+)

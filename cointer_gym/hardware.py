@@ -1,0 +1,82 @@
+"""The two computers: the wireless device and the edge server."""
+
+from typing import Any
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from cointer_gym.dnn import Dnn
+from cointer_gym.units import FloatArray, Model
+
+
+class Dvfs(Model):
+    """Dynamic voltage and frequency scaling: power = kappa f^3, speed = f x FLOP per cycle.
+
+    Args:
+        clock_hz: clock frequency f, Hz.
+        flop_per_cycle: FLOP finished per clock cycle.
+        kappa: effective switched capacitance, W s^3.
+    """
+
+    clock_hz: float = Field(gt=0)
+    flop_per_cycle: float = Field(gt=0)
+    kappa: float = Field(ge=0)
+
+
+class Device(Model):
+    """The battery-powered device.
+
+    Args:
+        flops_per_s: effective computing speed, FLOP/s.
+        compute_power_w: power drawn while computing, W.
+        dvfs: given instead of the two, derives them from a clock frequency.
+    """
+
+    flops_per_s: float = Field(gt=0)
+    compute_power_w: float = Field(ge=0)
+    dvfs: Dvfs | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_dvfs(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("dvfs") is None:
+            return data
+        dvfs = Dvfs.model_validate(data["dvfs"])
+        derived = {"flops_per_s": dvfs.clock_hz * dvfs.flop_per_cycle, "compute_power_w": dvfs.kappa * dvfs.clock_hz**3}
+        for name, value in derived.items():
+            if not np.isclose(data.get(name, value), value):
+                raise ValueError(f"{name} = {data[name]} contradicts dvfs, which gives {value:g}; give one of the two")
+        return {**data, **derived}
+
+    def layer_s(self, dnn: Dnn) -> FloatArray:
+        """Run time of each layer on the device, shape (L,), s."""
+        return _layer_s(dnn, "device_s", self.flops_per_s)
+
+    def layer_j(self, dnn: Dnn) -> FloatArray:
+        """Energy of each layer on the device, shape (L,), J."""
+        derived = self.layer_s(dnn) * self.compute_power_w
+        return np.array([d if la.device_j is None else la.device_j for la, d in zip(dnn.layers, derived, strict=True)])
+
+
+class EdgeServer(Model):
+    """The edge server.
+
+    Args:
+        flops_per_s: effective computing speed, FLOP/s.
+    """
+
+    flops_per_s: float = Field(gt=0)
+
+    def layer_s(self, dnn: Dnn) -> FloatArray:
+        """Run time of each layer on the server, shape (L,), s."""
+        return _layer_s(dnn, "edge_s", self.flops_per_s)
+
+
+def _layer_s(dnn: Dnn, measured: str, flops_per_s: float) -> FloatArray:
+    times = [getattr(layer, measured) for layer in dnn.layers]
+    return np.array(
+        [
+            (layer.flops or 0.0) / flops_per_s if time is None else time
+            for layer, time in zip(dnn.layers, times, strict=True)
+        ]
+    )

@@ -1,0 +1,83 @@
+"""Policies that act on the environment's observations with the signature of Stable-Baselines3's ``predict``."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cointer_gym.observation import decode
+from cointer_gym.problem import StoppingProblem
+from cointer_gym.stopping import CONTINUE, OFFLOAD
+from cointer_gym.units import FloatArray
+
+
+class Policy(Protocol):
+    """Anything with Stable-Baselines3's ``predict``: every algorithm of that library, and the policies below."""
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """Actions for a batch of observations of shape (batch, M+2), and the recurrent state (unused here)."""
+
+
+@runtime_checkable
+class StochasticPolicy(Protocol):
+    """A policy that randomises and says with what probability it offloads, so that it can be scored exactly."""
+
+    def offload_probability(self, observation: Any) -> FloatArray:
+        """P(offload) for a batch of observations."""
+
+
+class ThresholdPolicy:
+    """Offload at stage n iff the SNR is at least ``threshold_snr[n]``.
+
+    Args:
+        problem: gives the number of stages and the mean SNR that observations are relative to.
+        threshold_snr: linear SNRs, shape (M,); 0 always, inf never. At stage M it offloads.
+
+    Raises:
+        ValueError: wrong shape, a NaN or a negative threshold.
+    """
+
+    def __init__(self, problem: StoppingProblem, threshold_snr: ArrayLike) -> None:
+        thresholds = np.array(threshold_snr, dtype=np.float64)
+        if thresholds.shape != (problem.horizon,):
+            raise ValueError(f"threshold_snr has shape {thresholds.shape}, expected ({problem.horizon},)")
+        if np.isnan(thresholds).any() or (thresholds < 0).any():
+            raise ValueError(f"threshold_snr = {thresholds} must hold linear SNRs >= 0 (inf = never offload)")
+        self.threshold_snr = np.append(thresholds, 0.0)
+        self._average_snr = problem.channel.average_snr
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """Offload where the observed SNR reaches the threshold of the observed stage."""
+        stage, snr = decode(observation, self._average_snr)
+        threshold = self.threshold_snr[stage]
+        return np.where((snr >= threshold) | (threshold == 0), OFFLOAD, CONTINUE), state
+
+
+class RandomPolicy:
+    """Offload with a fixed probability at every stage.
+
+    Args:
+        probability: of offloading, in [0, 1].
+        seed: seed of its own generator, used by ``predict``.
+    """
+
+    def __init__(self, probability: float = 0.5, seed: int | None = None) -> None:
+        if not 0 <= probability <= 1:
+            raise ValueError(f"probability = {probability} must be in [0, 1]")
+        self.probability = probability
+        self._rng = np.random.default_rng(seed)
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """Draw actions; a coin has no deterministic mode, so ``deterministic`` is ignored."""
+        batch = np.shape(observation)[:-1]
+        return np.where(self._rng.random(batch) < self.probability, OFFLOAD, CONTINUE), state
+
+    def offload_probability(self, observation: Any) -> FloatArray:
+        """The fixed probability, once per observation."""
+        return np.full(np.shape(observation)[:-1], self.probability)

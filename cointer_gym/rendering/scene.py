@@ -1,0 +1,173 @@
+"""What a picture of one inference task shows, in numbers and words; how it looks is for the text and figure modules."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, get_args
+
+import numpy as np
+
+from cointer_gym.problem import StoppingProblem
+from cointer_gym.stopping import optimal_thresholds
+from cointer_gym.units import linear_to_db
+
+Finished = Literal["", "offloaded", "completed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Everything that one picture needs. Stage n: layers 1..n are done on the device and feature n is in hand.
+
+    Args:
+        problem: horizon M, channel, costs and stage names.
+        title: headline, usually the name of the scenario.
+        feature_bits: D_0..D_M, bits.
+        total_layers: L >= M; layers M+1..L exist on the edge server only.
+        stage: feature in hand, 0..M.
+        snr: linear SNR now.
+        snr_path: linear SNRs seen so far, from stage 0 on, at most ``stage + 1`` of them.
+        cost: ETC of this task so far.
+        finished: how the task ended, "" while it runs.
+        threshold_snr: the optimum offloads at stage n iff SNR >= ``threshold_snr[n]``; M of them, linear, inf is
+            never, 0 always.
+
+    Raises:
+        ValueError: a field does not fit the horizon of the problem.
+    """
+
+    problem: StoppingProblem
+    title: str
+    feature_bits: tuple[float, ...]
+    total_layers: int
+    stage: int
+    snr: float
+    snr_path: tuple[float, ...]
+    cost: float
+    finished: Finished
+    threshold_snr: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name, expected in (("feature_bits", self.horizon + 1), ("threshold_snr", self.horizon)):
+            if len(getattr(self, name)) != expected:
+                raise ValueError(f"{name} has {len(getattr(self, name))} entries, expected {expected}")
+        if not 0 <= self.stage <= self.horizon:
+            raise ValueError(f"stage = {self.stage} must be in 0..{self.horizon}")
+        if len(self.snr_path) > self.stage + 1:
+            raise ValueError(
+                f"snr_path has {len(self.snr_path)} entries, at most {self.stage + 1} are seen by stage {self.stage}"
+            )
+        if self.total_layers < self.horizon:
+            raise ValueError(f"total_layers = {self.total_layers} must be at least the horizon {self.horizon}")
+        if self.finished not in get_args(Finished):
+            raise ValueError(f"finished = {self.finished!r} must be one of {get_args(Finished)}")
+
+    @property
+    def horizon(self) -> int:
+        """M, the number of layers on the device."""
+        return self.problem.horizon
+
+    @property
+    def has_upload(self) -> bool:
+        """Whether offloading means anything at this stage; not once the network is complete."""
+        return not (self.problem.completes and self.stage == self.horizon)
+
+    @property
+    def has_forced_upload(self) -> bool:
+        """Whether the last stage ends with an upload."""
+        return not self.problem.completes
+
+    @property
+    def threshold_now(self) -> float:
+        """Linear SNR from which the optimum offloads at this stage; 0 at a forced upload, inf where none is left."""
+        if self.stage < self.horizon:
+            return self.threshold_snr[self.stage]
+        return 0.0 if self.has_upload else float("inf")
+
+    @property
+    def optimum_offloads(self) -> bool:
+        """What the optimal rule does with the SNR in hand."""
+        return self.has_upload and self.snr >= self.threshold_now
+
+    @property
+    def offload_probability(self) -> float:
+        """Probability that the optimum offloads at this stage, before its SNR is drawn."""
+        return float(self.problem.channel.survival(self.threshold_now))
+
+    @property
+    def decision_text(self) -> str:
+        """``offload``, ``continue``, ``offload (forced)`` or ``none left``."""
+        if not self.has_upload:
+            return "none left"
+        if self.stage == self.horizon:
+            return "offload (forced)"
+        return "offload" if self.optimum_offloads else "continue"
+
+    @property
+    def threshold_text(self) -> str:
+        """The threshold of this stage in words."""
+        if not self.has_upload:
+            return "none left"
+        if self.threshold_now == 0.0:
+            return "any SNR"
+        return "never" if np.isinf(self.threshold_now) else db_text(self.threshold_now)
+
+    @property
+    def status_text(self) -> str:
+        """How far the task is."""
+        if self.finished == "offloaded":
+            return f"offloaded after layer {self.stage}" if self.stage else "offloaded the raw input"
+        return "completed on the device" if self.finished else "running"
+
+    @property
+    def placement_text(self) -> str:
+        """How much of the network is on the device."""
+        placed = "all" if self.horizon == self.total_layers else f"{self.horizon} of"
+        return f"{placed} {self.total_layers} layers on the device"
+
+    @property
+    def feature_text(self) -> str:
+        """Name and size of the feature in hand."""
+        return f"{self.problem.stage_names[self.stage]}, {bits_text(self.feature_bits[self.stage])}"
+
+    @property
+    def cost_text(self) -> str:
+        """Cost so far, and its share of the expected cost of the best static split."""
+        best = float(self.problem.static_cost.min())
+        share = f" ({self.cost / best:.0%} of best static split)" if 0 < best < float("inf") else ""
+        return f"{self.cost:.4g}{share}"
+
+
+@lru_cache(maxsize=32)
+def optimal_threshold_snr(problem: StoppingProblem) -> tuple[float, ...]:
+    """Optimal thresholds of a problem for ``Scene.threshold_snr``, solved once per problem."""
+    tau, _ = optimal_thresholds(problem)
+    return tuple(float(snr) for snr in problem.channel.threshold_snr(tau))
+
+
+def db_text(snr: float) -> str:
+    """A linear SNR in dB, one decimal."""
+    return f"{linear_to_db(snr):.1f} dB"
+
+
+def bits_text(bits: float) -> str:
+    """A size with three significant digits and its unit."""
+    divisor, unit = size_unit(bits)
+    return f"{significant(bits / divisor)} {unit}"
+
+
+def size_unit(largest_bits: float) -> tuple[float, str]:
+    """Divisor and name of the unit that suits sizes up to ``largest_bits``."""
+    for divisor, unit in ((1e9, "Gbit"), (1e6, "Mbit"), (1e3, "kbit")):
+        if largest_bits >= divisor:
+            return divisor, unit
+    return 1.0, "bit"
+
+
+def significant(value: float) -> str:
+    """Three significant digits, and never more than three decimals or an exponent."""
+    decimals = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 0.1 else 3
+    return f"{value:.{decimals}f}"
+
+
+def shortened(name: str, length: int) -> str:
+    """``name``, with its end replaced by a dot where it is longer than ``length``."""
+    return name if len(name) <= length else f"{name[: length - 1]}."
