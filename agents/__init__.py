@@ -1,1 +1,1 @@
-"""Learned agents: training, benchmark and the command line."""
+"""Training, benchmark and command line; the only part that needs torch and stable-baselines3."""

@@ -8,6 +8,7 @@ from cointer_gym.baselines.rules import (
     device_only,
     edge_only,
     look_ahead,
+    reference_rules,
     static_split,
 )
 from cointer_gym.baselines.simulation import Estimate, simulate
@@ -29,6 +30,7 @@ __all__ = [
     "evaluate",
     "look_ahead",
     "policy_moments",
+    "reference_rules",
     "score_moments",
     "simulate",
     "static_split",

@@ -80,3 +80,15 @@ def edge_only(problem: StoppingProblem) -> Solution:
 def device_only(problem: StoppingProblem) -> Solution:
     """Run every placed layer on the device (then upload, if the network is not complete)."""
     return static_split(problem, problem.horizon)
+
+
+def reference_rules(problem: StoppingProblem) -> dict[str, Solution]:
+    """The rules that every table compares, by display name; the optimum comes last."""
+    return {
+        "Edge only": edge_only(problem),
+        "Device only": device_only(problem),
+        "Best static split": best_static_split(problem),
+        "Look-ahead, 1 stage": look_ahead(problem),
+        "Look-ahead, 2 stages": look_ahead(problem, 2),
+        "Optimum": backward_induction(problem),
+    }

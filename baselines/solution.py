@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from cointer_gym.channel import OffloadMoments
 from cointer_gym.policies import ThresholdPolicy
 from cointer_gym.problem import StoppingProblem
 from cointer_gym.stopping import optimal_thresholds, policy_value, split_probability, threshold_moments
@@ -38,14 +39,19 @@ class Solution:
         return np.asarray(linear_to_db(self.threshold_snr))
 
     @cached_property
+    def moments(self) -> OffloadMoments:
+        """P(offload) and E[x; offload] at every stage, shape (M,)."""
+        return threshold_moments(self.problem, self.threshold_snr)
+
+    @property
     def offload_probability(self) -> FloatArray:
         """P(offload | stage n is reached), shape (M,)."""
-        return threshold_moments(self.problem, self.threshold_snr).probability
+        return self.moments.probability
 
-    @cached_property
+    @property
     def split_probability(self) -> FloatArray:
         """P(the network is split after layer n), shape (M+1,)."""
-        return split_probability(threshold_moments(self.problem, self.threshold_snr))
+        return split_probability(self.moments)
 
     @cached_property
     def relative_gap(self) -> float:

@@ -93,6 +93,15 @@ class Channel(Model, ABC):
     def breakpoints(self) -> FloatArray:
         """Sorted values of x; first and last are the ends of its support, and F is smooth on the scale of the steps."""
 
+    def snr_quantile(self, probability: float) -> float:
+        """The linear SNR that a draw stays below with the given probability, by bisection in decades."""
+        low, high = -12.0, 12.0
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            below = 1.0 - float(self.survival(self.average_snr * 10.0**middle)) < probability
+            low, high = (middle, high) if below else (low, middle)
+        return float(self.average_snr * 10.0**high)
+
     def spectral_efficiency(self, snr: ArrayLike) -> FloatArray:
         """eta(snr) in bit/s/Hz, elementwise."""
         efficiency = np.log1p(np.asarray(snr, dtype=np.float64)) / np.log(2.0)

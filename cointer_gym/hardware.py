@@ -1,6 +1,6 @@
 """The two computers: the wireless device and the edge server."""
 
-from typing import Any
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -24,37 +24,42 @@ class Dvfs(Model):
 
 
 class Device(Model):
-    """The battery-powered device.
+    """The battery-powered device; its speed and power are given directly or follow from DVFS.
 
     Args:
         flops_per_s: effective computing speed, FLOP/s.
         compute_power_w: power drawn while computing, W.
-        dvfs: given instead of the two, derives them from a clock frequency.
+        dvfs: instead of the two.
     """
 
-    flops_per_s: float = Field(gt=0)
-    compute_power_w: float = Field(ge=0)
+    flops_per_s: float | None = Field(default=None, gt=0)
+    compute_power_w: float | None = Field(default=None, ge=0)
     dvfs: Dvfs | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _apply_dvfs(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("dvfs") is None:
-            return data
-        dvfs = Dvfs.model_validate(data["dvfs"])
-        derived = {"flops_per_s": dvfs.clock_hz * dvfs.flop_per_cycle, "compute_power_w": dvfs.kappa * dvfs.clock_hz**3}
-        for name, value in derived.items():
-            if not np.isclose(data.get(name, value), value):
-                raise ValueError(f"{name} = {data[name]} contradicts dvfs, which gives {value:g}; give one of the two")
-        return {**data, **derived}
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        direct = (self.flops_per_s is not None, self.compute_power_w is not None)
+        if direct != ((True, True) if self.dvfs is None else (False, False)):
+            raise ValueError("give either flops_per_s and compute_power_w, or dvfs")
+        return self
+
+    @property
+    def speed_flops_per_s(self) -> float:
+        """Computing speed in force, FLOP/s."""
+        return self.dvfs.clock_hz * self.dvfs.flop_per_cycle if self.dvfs else self.flops_per_s or 0.0
+
+    @property
+    def power_w(self) -> float:
+        """Power drawn while computing, in force, W."""
+        return self.dvfs.kappa * self.dvfs.clock_hz**3 if self.dvfs else self.compute_power_w or 0.0
 
     def layer_s(self, dnn: Dnn) -> FloatArray:
         """Run time of each layer on the device, shape (L,), s."""
-        return _layer_s(dnn, "device_s", self.flops_per_s)
+        return _layer_s(dnn, "device_s", self.speed_flops_per_s)
 
     def layer_j(self, dnn: Dnn) -> FloatArray:
         """Energy of each layer on the device, shape (L,), J."""
-        derived = self.layer_s(dnn) * self.compute_power_w
+        derived = self.layer_s(dnn) * self.power_w
         return np.array([d if la.device_j is None else la.device_j for la, d in zip(dnn.layers, derived, strict=True)])
 
 

@@ -88,7 +88,7 @@ class Scenario(Model):
         else:
             content, origin = _read_toml(str(scenario)), str(scenario)
         for field, value in overrides.items():
-            content = _override(content, field.split("."), value)
+            content = _override(content, field, value)
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -177,14 +177,25 @@ def _read_toml(scenario: str) -> dict[str, Any]:
         raise ValueError(f"scenario {scenario}: not valid TOML: {error}") from error
 
 
-def _override(content: dict[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
+def _override(content: dict[str, Any], field: str, value: Any) -> dict[str, Any]:
+    """Set a dotted field; what it stands instead of, and the note on where the old value came from, go."""
+    content = _put(content, field.split("."), value)
+    if field == "channel.mean_snr_db":
+        content = _put(content, ["channel", "budget"], None)
+    sources = {
+        name: text for name, text in content.get("sources", {}).items() if not f"{name}.".startswith(f"{field}.")
+    }
+    return {**content, "sources": sources}
+
+
+def _put(content: dict[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
     head, *rest = keys
     if not rest:
         return {**content, head: value}
-    inner = content.get(head, {})
+    inner = content.get(head) or {}
     if not isinstance(inner, dict):
         raise ValueError(f"field {head!r} has no field {'.'.join(rest)!r} to override")
-    return {**content, head: _override(inner, rest, value)}
+    return {**content, head: _put(inner, rest, value)}
 
 
 def _describe(error: ValidationError) -> str:

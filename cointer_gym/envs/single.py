@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from cointer_gym.envs.task import InferenceTask
 from cointer_gym.observation import observation_space, observe
 from cointer_gym.problem import StoppingProblem
-from cointer_gym.rendering import Finished, Scene, Window, draw_rgb, draw_text
-from cointer_gym.stopping import optimal_thresholds
+from cointer_gym.rendering import Scene, Window, draw_rgb, draw_text, optimal_threshold_snr
+from cointer_gym.rendering.scene import Finished
+from cointer_gym.scenario import Scenario
 from cointer_gym.units import FloatArray
 
 Observation = NDArray[np.float32]
@@ -69,7 +70,7 @@ class CoInferenceEnv(gym.Env[Observation, np.int64 | int]):
 
     def __init__(
         self,
-        scenario: str | Path | dict[str, Any] = "alexnet-pi",
+        scenario: str | Path | dict[str, Any] | Scenario = "alexnet-pi",
         placement: int | None = None,
         reward_scale: float | None = None,
         render_mode: str | None = None,
@@ -161,7 +162,7 @@ class CoInferenceEnv(gym.Env[Observation, np.int64 | int]):
             snr_path=tuple(self._path[: self._stage + 1]),
             cost=self._cost,
             finished=self._finished,
-            threshold_snr=tuple(problem.channel.threshold_snr(optimal_thresholds(problem)[0])),
+            threshold_snr=optimal_threshold_snr(problem),
         )
 
     def close(self) -> None:

@@ -79,7 +79,7 @@ class InferenceTask:
 
     def info(self, stage: ArrayLike, snr: ArrayLike, amounts: dict[str, FloatArray] | None = None) -> dict[str, Any]:
         """Arrays of ``info``: stage, SNR in dB, action mask, and the amounts of the last decision (0 at reset)."""
-        now = np.asarray(stage)
+        now = np.array(stage)  # a copy: what the caller does to info stays there
         spent = amounts or {name: np.zeros(now.shape) for name in ("cost", "time_s", "energy_j")}
         free = ~upload_is_forced(self.problem, now)
         mask = np.stack([free, np.ones_like(free)], axis=-1).astype(np.int8)

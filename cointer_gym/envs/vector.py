@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cointer_gym.envs.task import InferenceTask, Outcome
 from cointer_gym.observation import observation_space, observe
 from cointer_gym.problem import StoppingProblem
+from cointer_gym.scenario import Scenario
 from cointer_gym.units import BoolArray, FloatArray, IntArray, checked_integer
 
 Observations = NDArray[np.float32]
@@ -34,7 +35,7 @@ class CoInferenceVectorEnv(VectorEnv[Observations, NDArray[np.int64], NDArray[An
     def __init__(
         self,
         num_envs: int = 1,
-        scenario: str | Path | dict[str, Any] = "alexnet-pi",
+        scenario: str | Path | dict[str, Any] | Scenario = "alexnet-pi",
         placement: int | None = None,
         reward_scale: float | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,

@@ -1,23 +1,38 @@
-"""The picture of a task as a matplotlib figure: facts, the network in two lanes, the SNRs below it."""
+"""The picture of a task as a matplotlib figure: facts, the network in two lanes, and the SNRs below it.
 
-from typing import TYPE_CHECKING
+What stays the same during a task is drawn apart from what changes, so that the frames of a video share it.
+"""
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cointer_gym.rendering import style
-from cointer_gym.rendering.network import draw_network
-from cointer_gym.rendering.scene import Scene, db_text
-from cointer_gym.rendering.snr import draw_snr, draw_snr_law
-from cointer_gym.rendering.style import Grid
+from cointer_gym.rendering.network import LANES_BOTTOM, draw_lanes, draw_task
+from cointer_gym.rendering.page import MARGIN, Page
+from cointer_gym.rendering.scene import Scene, db_text, shortened
+from cointer_gym.rendering.snr import Panel, decision_colour, draw_snr, draw_thresholds
+from cointer_gym.rendering.table import draw_table, table_height, table_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURE_INCHES, DOTS_PER_INCH = (10.0, 6.2), 100
 
-_FACTS_TOP, _NETWORK_TOP = 36.0, 74.0
-_FACT_POSITIONS = (0.0, 0.105, 0.33, 0.445, 0.62, 0.74)  # shares of the width between the margins
+_TITLE_Y, _CAPTIONS_Y, _VALUES_Y = 20.0, 42.0, 55.0
+_FACTS_X = {  # left edges of the columns of facts, points
+    "stage": 14.0,
+    "feature in hand": 84.0,
+    "SNR now": 238.0,
+    "optimum offloads": 312.0,
+    "optimum now": 420.0,
+    "cost so far": 512.0,
+}
+_TABLE_TOP = LANES_BOTTOM + 4.0
+_LEGEND_HEIGHT, _AXIS_HEIGHT = 26.0, 36.0  # above and below the SNR panel
 
 
 def draw_figure(scene: Scene, figure: "Figure") -> None:
@@ -25,18 +40,12 @@ def draw_figure(scene: Scene, figure: "Figure") -> None:
 
     Args:
         scene: the task.
-        figure: any matplotlib figure; about 10 x 6 inches suit it.
+        figure: any matplotlib figure; the layout is made for 10 x 6.2 inches.
     """
-    import matplotlib
-
-    with matplotlib.rc_context(style.RC):
-        figure.clear()
-        figure.set_facecolor("white")
-        grid = Grid(figure, scene.horizon + 1)
-        _draw_facts(scene, grid)
-        bottom = draw_network(scene, grid, _NETWORK_TOP)
-        axes = draw_snr(scene, grid, bottom)
-        draw_snr_law(scene, grid, axes)
+    figure.clear()
+    figure.set_facecolor("white")
+    panel = _draw_base(scene, Page(figure, scene.horizon + 1))
+    _draw_now(scene, panel)
 
 
 def draw_rgb(scene: Scene) -> NDArray[np.uint8]:
@@ -46,44 +55,71 @@ def draw_rgb(scene: Scene) -> NDArray[np.uint8]:
         scene: the task.
 
     Returns:
-        NDArray: shape (620, 1000, 3) whatever the scene, uint8.
+        NDArray: shape (620, 1000, 3) whatever the scene.
     """
+    sheet = _sheet(replace(scene, stage=0, snr=0.0, snr_path=(), cost=0.0, finished=""))
+    page, canvas = sheet.panel.page, sheet.canvas
+    page.clear()
+    canvas.restore_region(sheet.background)
+    _draw_now(scene, sheet.panel)
+    renderer = canvas.get_renderer()
+    for artist in page.artists:
+        artist.draw(renderer)
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+class _Sheet(NamedTuple):
+    """An image of all that stays the same during a task, and where to draw the rest."""
+
+    canvas: Any
+    background: Any
+    panel: Panel
+
+
+@lru_cache(maxsize=4)
+def _sheet(scene: Scene) -> _Sheet:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=FIGURE_INCHES, dpi=DOTS_PER_INCH)
-    canvas = FigureCanvasAgg(figure)
-    draw_figure(scene, figure)
+    figure = Figure(figsize=FIGURE_INCHES, dpi=DOTS_PER_INCH, facecolor="white")
+    canvas: Any = FigureCanvasAgg(figure)
+    panel = _draw_base(scene, Page(figure, scene.horizon + 1))
     canvas.draw()
-    return np.array(canvas.buffer_rgba(), dtype=np.uint8)[..., :3]
+    return _Sheet(canvas, canvas.copy_from_bbox(figure.bbox), panel)
 
 
-def _draw_facts(scene: Scene, grid: Grid) -> None:
-    """Title, status, and a row of captioned values."""
-    text, width, height = grid.figure.text, grid.width, grid.height
-    left, right, base = style.MARGIN / width, 1.0 - style.MARGIN / width, 1.0 - 20.0 / height
-    text(left, base, f"{scene.title}: {scene.placement_text}", size=style.TITLE_SIZE, weight="bold", va="center")
-    status_colour = {"offloaded": style.EDGE, "completed": style.DEVICE, "": style.MUTED}[scene.finished]
-    text(
-        right,
-        base,
-        scene.status_text,
-        size=style.VALUE_SIZE,
-        weight="bold",
-        color=status_colour,
-        va="center",
-        ha="right",
-    )
-    decision_colour = style.EDGE if scene.optimum_offloads else style.DEVICE if scene.has_upload else style.INK
-    facts = (
-        ("stage", f"{scene.stage} of {scene.horizon}", style.INK),
-        ("feature in hand", scene.feature_text, style.INK),
-        ("SNR now", db_text(scene.snr), style.INK),
-        ("optimum offloads from", scene.threshold_text, style.INK),
-        ("optimum now", scene.decision_text, decision_colour),
-        ("cost so far", scene.cost_text, style.INK),
-    )
-    for share, (caption, value, colour) in zip(_FACT_POSITIONS, facts, strict=True):
-        x = left + share * (right - left)
-        text(x, 1.0 - (_FACTS_TOP + 6.0) / height, caption, size=style.SMALL_SIZE, color=style.MUTED, va="center")
-        text(x, 1.0 - (_FACTS_TOP + 19.0) / height, value, size=style.VALUE_SIZE, color=colour, va="center")
+def _draw_base(scene: Scene, page: Page) -> Panel:
+    """What the scene shares with all others of its problem."""
+    title = f"{shortened(scene.title, 32)}: {scene.placement_text}"
+    page.text(MARGIN, _TITLE_Y, title, size=style.TITLE_SIZE, weight="bold")
+    for caption, x in _FACTS_X.items():
+        page.text(x, _CAPTIONS_Y, caption, color=style.MUTED)
+    draw_lanes(scene, page)
+    rows = table_rows(scene, page)
+    draw_table(page, rows, _TABLE_TOP)
+    panel = Panel.of(scene, page, _TABLE_TOP + table_height(rows) + _LEGEND_HEIGHT, page.height - _AXIS_HEIGHT)
+    draw_thresholds(scene, panel)
+    return panel
+
+
+def _draw_now(scene: Scene, panel: Panel) -> None:
+    """What is particular to the scene."""
+    page = panel.page
+    colour = {"offloaded": style.EDGE, "completed": style.DEVICE, "": style.MUTED}[scene.finished]
+    how = {"size": style.VALUE_SIZE, "color": colour, "weight": "bold", "ha": "right"}
+    page.text(page.width - MARGIN, _TITLE_Y, scene.status_text, **how)
+    values = {
+        "stage": f"{scene.stage} of {scene.horizon}",
+        "feature in hand": scene.feature_text,
+        "SNR now": db_text(scene.snr),
+        "optimum offloads": scene.threshold_text,
+        "optimum now": scene.decision_text,
+        "cost so far": scene.cost_text,
+    }
+    for caption, value in values.items():
+        colour = decision_colour(scene) if caption == "optimum now" else style.INK
+        page.text(_FACTS_X[caption], _VALUES_Y, value, size=style.VALUE_SIZE, color=colour)
+    for top, bottom in ((LANES_BOTTOM, panel.top - _LEGEND_HEIGHT), (panel.bottom + 2.0, panel.bottom + 15.0)):
+        page.boxes(page.x(scene.stage), top, bottom, page.bar, "black", alpha=0.08)
+    draw_task(scene, page)
+    draw_snr(scene, panel)

@@ -10,6 +10,8 @@ from cointer_gym.problem import StoppingProblem
 from cointer_gym.stopping import optimal_thresholds
 from cointer_gym.units import linear_to_db
 
+_LONGEST_NAME = 14
+
 Finished = Literal["", "offloaded", "completed"]
 
 
@@ -71,11 +73,6 @@ class Scene:
         return not (self.problem.completes and self.stage == self.horizon)
 
     @property
-    def has_forced_upload(self) -> bool:
-        """Whether the last stage ends with an upload."""
-        return not self.problem.completes
-
-    @property
     def threshold_now(self) -> float:
         """Linear SNR from which the optimum offloads at this stage; 0 at a forced upload, inf where none is left."""
         if self.stage < self.horizon:
@@ -94,21 +91,28 @@ class Scene:
 
     @property
     def decision_text(self) -> str:
-        """``offload``, ``continue``, ``offload (forced)`` or ``none left``."""
+        """``offload``, ``continue``, ``offload (forced)`` or ``done``."""
         if not self.has_upload:
-            return "none left"
+            return "done"
         if self.stage == self.horizon:
             return "offload (forced)"
         return "offload" if self.optimum_offloads else "continue"
 
     @property
     def threshold_text(self) -> str:
-        """The threshold of this stage in words."""
+        """Which SNRs of this stage make the optimum offload, in words."""
         if not self.has_upload:
-            return "none left"
+            return "no upload left"
         if self.threshold_now == 0.0:
-            return "any SNR"
-        return "never" if np.isinf(self.threshold_now) else db_text(self.threshold_now)
+            return "at any SNR"
+        return "never" if np.isinf(self.threshold_now) else f"from {db_text(self.threshold_now)}"
+
+    def threshold_cell(self, stage: int) -> str:
+        """The threshold of a stage in dB: a number, ``never``, ``always``, ``forced``, or empty at the end."""
+        if stage == self.horizon:
+            return "" if self.problem.completes else "forced"
+        snr = self.threshold_snr[stage]
+        return "always" if snr == 0 else "never" if np.isinf(snr) else f"{linear_to_db(snr):.1f}"
 
     @property
     def status_text(self) -> str:
@@ -126,7 +130,8 @@ class Scene:
     @property
     def feature_text(self) -> str:
         """Name and size of the feature in hand."""
-        return f"{self.problem.stage_names[self.stage]}, {bits_text(self.feature_bits[self.stage])}"
+        name = shortened(self.problem.stage_names[self.stage], _LONGEST_NAME)
+        return f"{name}, {bits_text(self.feature_bits[self.stage])}"
 
     @property
     def cost_text(self) -> str:
@@ -163,11 +168,13 @@ def size_unit(largest_bits: float) -> tuple[float, str]:
 
 
 def significant(value: float) -> str:
-    """Three significant digits, and never more than three decimals or an exponent."""
-    decimals = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 0.1 else 3
-    return f"{value:.{decimals}f}"
+    """A positive number in few characters: three significant digits, two below 1."""
+    return f"{value:#.3g}".rstrip(".") if 1.0 <= value < 999.5 else f"{value:.0f}" if value > 1.0 else f"{value:.2g}"
 
 
 def shortened(name: str, length: int) -> str:
-    """``name``, with its end replaced by a dot where it is longer than ``length``."""
-    return name if len(name) <= length else f"{name[: length - 1]}."
+    """``name``, with a dot for what is beyond ``length`` characters; a number at its end stays."""
+    if len(name) <= length:
+        return name
+    number = name[len(name.rstrip("0123456789")) :][: length - 2]
+    return f"{name[: length - 1 - len(number)]}.{number}"

@@ -1,27 +1,28 @@
 """The panels below the network: the SNR of every stage against the optimal threshold, and the law it is drawn from."""
 
+import math
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cointer_gym.problem import StoppingProblem
 from cointer_gym.rendering import style
+from cointer_gym.rendering.page import LEFT, MARGIN, Page, text_width
 from cointer_gym.rendering.scene import Scene
-from cointer_gym.rendering.style import Grid, Labels
+from cointer_gym.rendering.table import Row
 from cointer_gym.units import FloatArray, db_to_linear, linear_to_db
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-_LEGEND, _AXIS = 24.0, 36.0  # room above and below the panel
 _PAD_DB, _LEAST_SPAN_DB = 2.0, 12.0
 _BIN_DB = 0.5
-_BAR = 0.86  # width of a column's tint, of 1
+_BAR = 0.86  # width of a tint over that of its column
+_HALF_LINE = 0.72  # of a threshold: two pixels at 100 dots per inch
 
 
 class _Law(NamedTuple):
-    """Axis limits that hold all but 0.2 % of the SNRs, and the probability of every bin between them."""
+    """Axis limits that hold all but 0.2 % of the SNRs, and the probability of every bin of a range beyond them."""
 
     low_db: float
     high_db: float
@@ -34,182 +35,139 @@ def _law(problem: StoppingProblem) -> _Law:
     middle_db = float(linear_to_db(problem.channel.average_snr or 1.0))
     edges_db = middle_db + np.arange(-60.0, 60.0 + _BIN_DB, _BIN_DB)
     survival = problem.channel.survival(db_to_linear(edges_db))
-    low_db = edges_db[np.flatnonzero(survival >= 0.999)[-1]] if survival[0] >= 0.999 else edges_db[0]
-    high_db = edges_db[np.flatnonzero(survival <= 0.001)[0]] if survival[-1] <= 0.001 else edges_db[-1]
-    missing = max(_LEAST_SPAN_DB - (high_db - low_db), 0.0)
-    return _Law(low_db - _PAD_DB - 0.5 * missing, high_db + _PAD_DB + 0.5 * missing, edges_db, -np.diff(survival))
+    low_db = edges_db[np.flatnonzero(np.append(True, survival[1:] >= 0.999))[-1]]
+    high_db = edges_db[np.flatnonzero(np.append(survival[:-1] <= 0.001, True))[0]]
+    pad = _PAD_DB + 0.5 * max(_LEAST_SPAN_DB - (high_db - low_db), 0.0)
+    return _Law(low_db - pad, high_db + pad, edges_db, -np.diff(survival))
 
 
-def draw_snr(scene: Scene, grid: Grid, top: float) -> "Axes":
-    """Draw thresholds, the region where the optimum offloads, and the SNRs seen so far.
+@dataclass(frozen=True)
+class Panel:
+    """The SNR panel of a problem on a page.
 
     Args:
-        scene: the task.
-        grid: columns of the page.
-        top: where to begin, points from the top of the page; the panel ends at the bottom of the page.
-
-    Returns:
-        Axes: of the panel, SNR in dB upwards.
+        page: where to draw.
+        law: of the SNR.
+        top, bottom: points from the top of the page.
     """
-    law = _law(scene.problem)
-    axes = grid.axes(style.LEFT, style.LEFT + grid.column * grid.columns, top + _LEGEND, grid.height - _AXIS)
-    axes.set(xlim=(-0.5, scene.horizon + 0.5), ylim=(law.low_db, law.high_db))
-    axes.axvspan(scene.stage - 0.5, scene.stage + 0.5, color=style.NOW, lw=0, zorder=0)
-    _draw_regions(scene, axes, law)
-    _draw_marks(scene, axes, grid, law)
-    _draw_path(scene, axes, law)
-    _label(scene, axes, grid)
-    return axes
+
+    page: Page
+    law: _Law
+    top: float
+    bottom: float
+
+    @classmethod
+    def of(cls, scene: Scene, page: Page, top: float, bottom: float) -> "Panel":
+        """The panel whose vertical axis suits the channel of a scene."""
+        return cls(page, _law(scene.problem), top, bottom)
+
+    def y(self, snr_db: ArrayLike) -> FloatArray:
+        """Height of an SNR, elementwise, clipped to the panel."""
+        share = (np.asarray(snr_db) - self.law.low_db) / (self.law.high_db - self.law.low_db)
+        return np.asarray(self.bottom - np.clip(share, 0.0, 1.0) * (self.bottom - self.top))
+
+    def inside(self, snr_db: FloatArray) -> FloatArray:
+        """-1 below the axis, 1 above it, 0 between."""
+        return np.sign(snr_db - np.clip(snr_db, self.law.low_db, self.law.high_db))
+
+    def regions(self, stages: ArrayLike, threshold_db: ArrayLike, edge: str, device: str) -> None:
+        """Tint where the optimum offloads and where it continues, with the threshold between them."""
+        x, y, width = self.page.x(stages), self.y(threshold_db), _BAR * self.page.bar
+        self.page.boxes(x, self.top, y, width, edge)
+        self.page.boxes(x, y, self.bottom, width, device)
+        shown = self.inside(np.asarray(threshold_db)) == 0
+        self.page.boxes(x[shown], y[shown] - _HALF_LINE, y[shown] + _HALF_LINE, width, style.INK)
+
+
+def draw_thresholds(scene: Scene, panel: Panel) -> None:
+    """Draw what stays the same during a task: axes, legend, and the regions of every stage in pale colours."""
+    threshold_db = _threshold_db(scene)
+    panel.regions(np.arange(threshold_db.size), threshold_db, style.EDGE_SOFT, style.DEVICE_SOFT)
+    _draw_axes(scene, panel)
+    _draw_legend(panel)
+
+
+def draw_snr(scene: Scene, panel: Panel) -> None:
+    """Draw the regions of the stage in hand, the SNRs seen so far (triangles beyond the axis), and their law."""
+    page, here = panel.page, np.array([scene.stage])
+    threshold_db = _threshold_db(scene)
+    if scene.stage < threshold_db.size:
+        panel.regions(here, threshold_db[here], style.EDGE_PALE, style.DEVICE_PALE)
+    path_db = np.asarray(linear_to_db(scene.snr_path))
+    x, y, beyond = page.x(np.arange(path_db.size)), panel.y(path_db), panel.inside(path_db)
+    page.line(x, y, color=style.INK, lw=0.8, alpha=0.5)
+    now = np.arange(path_db.size) == scene.stage
+    for chosen, colour, size in ((~now, style.INK, 5.0), (now, decision_colour(scene), 9.5)):
+        for side, marker in ((0, "o"), (-1, "v"), (1, "^")):
+            at = chosen & (beyond == side)
+            if at.any():
+                page.line(x[at], y[at], marker, color=colour, ms=size, mec="white", mew=0.12 * size)
+    _draw_law(scene, panel)
 
 
 def _threshold_db(scene: Scene) -> FloatArray:
-    """Thresholds of stages 0..M: -inf dB at a forced upload, inf where none is left."""
-    last = np.inf if scene.problem.completes else 0.0
-    return np.asarray(linear_to_db(np.append(scene.threshold_snr, last)))
+    """Thresholds of all stages with an upload; -inf dB where it is forced."""
+    forced = [] if scene.problem.completes else [0.0]
+    return np.asarray(linear_to_db([*scene.threshold_snr, *forced]))
 
 
-def _draw_regions(scene: Scene, axes: "Axes", law: _Law) -> None:
-    """Offload above the threshold, continue below it; deeper colours at the stage in hand."""
-    from matplotlib.collections import LineCollection
-
-    threshold_db = _threshold_db(scene)[: scene.horizon + scene.has_forced_upload]
-    inside = np.clip(threshold_db, law.low_db, law.high_db)
-    for n, split in enumerate(inside):
-        now = n == scene.stage
-        edge, device = (style.EDGE_PALE, style.DEVICE_PALE) if now else (style.EDGE_TINT, style.DEVICE_TINT)
-        axes.bar(n, law.high_db - split, _BAR, bottom=split, color=edge, lw=0, zorder=1)
-        axes.bar(n, split - law.low_db, _BAR, bottom=law.low_db, color=device, lw=0, zorder=1)
-    shown = np.flatnonzero((threshold_db > law.low_db) & (threshold_db < law.high_db))
-    lines = [[(n - 0.5 * _BAR, threshold_db[n]), (n + 0.5 * _BAR, threshold_db[n])] for n in shown]
-    axes.add_collection(LineCollection(lines, colors=style.INK, linewidths=1.8, zorder=3), autolim=False)
+def decision_colour(scene: Scene) -> str:
+    """Vermilion where the optimum offloads, blue where it continues."""
+    if not scene.has_upload:
+        return style.INK
+    return style.EDGE if scene.optimum_offloads else style.DEVICE
 
 
-def _draw_marks(scene: Scene, axes: "Axes", grid: Grid, law: _Law) -> None:
-    """Words for thresholds that the axis does not show: never, always, forced, or a number off the scale."""
-    marks = [_mark(scene, n, float(db), law) for n, db in enumerate(_threshold_db(scene))]
-    fit = Labels.fit([text for text, _ in marks] or [""], grid.column, style.SMALL_SIZE)
-    for n, (text, at_top) in enumerate(marks):
-        if text and n % fit.every == 0:
-            y, va, offset = (law.high_db, "top", -3) if at_top else (law.low_db, "bottom", 3)
-            axes.annotate(
-                text,
-                (n, y),
-                (0, offset),
-                textcoords="offset points",
-                size=style.SMALL_SIZE,
-                rotation=fit.rotation,
-                color=style.MUTED,
-                ha="center",
-                va=va,
-                zorder=4,
-            )
+def _draw_axes(scene: Scene, panel: Panel) -> None:
+    page, middle = panel.page, 0.5 * (panel.top + panel.bottom)
+    page.line([LEFT, LEFT, page.columns_end], [panel.top, panel.bottom, panel.bottom], color=style.MUTED, lw=0.8)
+    span_db = panel.law.high_db - panel.law.low_db
+    room_db = 16.0 * span_db / (panel.bottom - panel.top)  # between ticks
+    step_db = next((step for step in (1, 2, 5, 10, 20, 50) if step >= room_db), 100)
+    first, last = math.ceil(panel.law.low_db / step_db), math.floor(panel.law.high_db / step_db)
+    for tick_db in range(first * step_db, last * step_db + 1, step_db):
+        y = float(panel.y(tick_db))
+        page.line([LEFT - 2.5, LEFT], [y, y], color=style.MUTED, lw=0.8)
+        page.text(LEFT - 5.0, y, str(tick_db), color=style.MUTED, ha="right")
+    page.text(LEFT - 32.0, middle, "uplink SNR (dB)", size=style.LABEL_SIZE, rotation=90.0, ha="center")
+    Row.fit([str(n) for n in range(scene.horizon + 1)], page.column, turn=False).draw(page, panel.bottom + 3.0)
+    below = panel.bottom + 22.0
+    centre = 0.5 * (LEFT + page.columns_end)
+    page.text(centre, below, "stage (layers done on the device)", size=style.LABEL_SIZE, ha="center")
+    page.text(_law_middle(page), panel.bottom + 9.0, "SNR distribution", ha="center")
 
 
-def _mark(scene: Scene, stage: int, threshold_db: float, law: _Law) -> tuple[str, bool]:
-    """The word, and whether it stands at the top of the panel."""
-    if stage == scene.horizon:
-        return ("done", True) if scene.problem.completes else ("forced", False)
-    if np.isinf(threshold_db):
-        return ("never", True) if threshold_db > 0 else ("always", False)
-    if threshold_db >= law.high_db:
-        return f"\u25b2{threshold_db:.0f}", True
-    return (f"\u25bc{threshold_db:.0f}".replace("-", "\u2212"), False) if threshold_db <= law.low_db else ("", True)
+def _draw_legend(panel: Panel) -> None:
+    """One line above the panel."""
+    page, x, y = panel.page, LEFT, panel.top - 11.0
+    for label, face in (("optimum offloads", style.EDGE_PALE), ("optimum continues", style.DEVICE_PALE)):
+        page.boxes(x + 5.0, y - 3.5, y + 3.5, 10.0, face)
+        page.text(x + 14.0, y, label)
+        x += 28.0 + text_width(label)
+    page.boxes(x + 6.0, y - _HALF_LINE, y + _HALF_LINE, 12.0, style.INK)
+    page.text(x + 16.0, y, "optimal threshold")
+    x += 30.0 + text_width("optimal threshold")
+    for label, colour, size in (("SNR seen", style.INK, 5.0), ("SNR now", style.MUTED, 9.0)):
+        page.line([x + 4.0], [y], "o", color=colour, ms=size, mec="white", mew=0.12 * size)
+        page.text(x + 11.0, y, label)
+        x += 25.0 + text_width(label)
 
 
-def _draw_path(scene: Scene, axes: "Axes", law: _Law) -> None:
-    """The SNRs seen, the one in hand emphasised; off the scale they are triangles at its border."""
-    path_db = np.asarray(linear_to_db(scene.snr_path))
-    stages, inside = np.arange(path_db.size), np.clip(path_db, law.low_db, law.high_db)
-    axes.plot(stages, inside, color=style.INK, lw=0.8, alpha=0.5, zorder=5)
-    now = stages == scene.stage
-    for kept, marker in ((path_db == inside, "o"), (path_db < inside, "v"), (path_db > inside, "^")):
-        axes.plot(
-            stages[kept & ~now],
-            inside[kept & ~now],
-            marker,
-            ms=4.5,
-            mfc=style.INK,
-            mec="white",
-            mew=0.6,
-            zorder=6,
-            clip_on=False,
-        )
-        colour = style.EDGE if scene.optimum_offloads else style.DEVICE if scene.has_upload else style.INK
-        axes.plot(
-            stages[kept & now],
-            inside[kept & now],
-            marker,
-            ms=9.5,
-            mfc=colour,
-            mec="white",
-            mew=1.4,
-            zorder=7,
-            clip_on=False,
-        )
+def _law_middle(page: Page) -> float:
+    return 0.5 * (page.columns_end + 10.0 + page.width - MARGIN)
 
 
-def _label(scene: Scene, axes: "Axes", grid: Grid) -> None:
-    """Axis labels, and the legend above the panel."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    numbers = [str(n) for n in range(scene.horizon + 1)]
-    every = max(1, int(np.ceil(12.0 / grid.column)))
-    axes.set_xticks(range(0, scene.horizon + 1, every), numbers[::every])
-    axes.tick_params(labelsize=style.SMALL_SIZE, colors=style.MUTED, length=2.5)
-    axes.set_xlabel("stage (layers done on the device)", size=style.LABEL_SIZE)
-    axes.set_ylabel("uplink SNR (dB)", size=style.LABEL_SIZE)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    dot = {"ls": "", "marker": "o", "mec": "white"}
-    handles = [
-        Line2D([], [], color=style.INK, lw=1.8, label="optimal threshold"),
-        Patch(color=style.EDGE_PALE, label="optimum offloads"),
-        Patch(color=style.DEVICE_PALE, label="optimum continues"),
-        Line2D([], [], **dot, ms=4.5, color=style.INK, label="SNR seen"),
-        Line2D([], [], **dot, ms=8.5, color=style.MUTED, label="SNR now"),
-    ]
-    axes.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        ncols=5,
-        frameon=False,
-        fontsize=style.SMALL_SIZE,
-        borderpad=0.2,
-        borderaxespad=0.3,
-        handlelength=1.4,
-        columnspacing=1.6,
-        handletextpad=0.5,
-    )
-
-
-def draw_snr_law(scene: Scene, grid: Grid, axes: "Axes") -> None:
-    """Draw the probability of each SNR beside the panel, coloured by what the optimum does with it at this stage.
-
-    Args:
-        scene: the task.
-        grid: columns of the page.
-        axes: the panel, whose vertical axis is shared.
-    """
-    law = _law(scene.problem)
-    left = style.LEFT + grid.column * grid.columns
-    box = axes.get_position()
-    panel = grid.axes(
-        left + 10.0, grid.width - style.MARGIN, (1.0 - box.y1) * grid.height, (1.0 - box.y0) * grid.height
-    )
-    middle_db = 0.5 * (law.edges_db[1:] + law.edges_db[:-1])
-    offloads = middle_db >= linear_to_db(scene.threshold_now)
-    for chosen, colour in (
-        (offloads, style.EDGE_PALE),
-        (~offloads, style.DEVICE_PALE if scene.has_upload else style.FAINT),
-    ):
-        panel.barh(middle_db[chosen], law.probability[chosen], _BIN_DB, color=colour, lw=0)
-    panel.set(ylim=(law.low_db, law.high_db), xlim=(0.0, 1.1 * law.probability.max()), xticks=[], yticks=[])
-    for side in ("top", "right", "bottom"):
-        panel.spines[side].set_visible(False)
+def _draw_law(scene: Scene, panel: Panel) -> None:
+    """The probability of each SNR beside the panel, coloured by what the optimum does with it at this stage."""
+    page, law = panel.page, panel.law
+    left = page.columns_end + 10.0
+    length = (page.width - MARGIN - left) * law.probability / law.probability.max()
+    x = np.concatenate([[left], left + np.repeat(length, 2), [left]])
+    edges_db, split_db = np.repeat(law.edges_db, 2), float(linear_to_db(scene.threshold_now))
+    rest = style.DEVICE_PALE if scene.has_upload else style.FAINT
+    for low_db, high_db, face in ((split_db, np.inf, style.EDGE_PALE), (-np.inf, split_db, rest)):
+        page.shapes([np.column_stack([x, panel.y(np.clip(edges_db, low_db, high_db))])], face)
+    page.line([left, left], [panel.top, panel.bottom], color=style.MUTED, lw=0.8)
     if scene.has_upload:
-        panel.set_title(
-            f"offload {scene.offload_probability:.0%}", size=style.SMALL_SIZE, color=style.EDGE, loc="left", pad=4.0
-        )
-    panel.set_xlabel("law of the SNR", size=style.LABEL_SIZE)
+        label = f"P(offload) {scene.offload_probability:.1%}"
+        page.text(page.width - MARGIN, panel.top - 11.0, label, color=style.EDGE, ha="right")

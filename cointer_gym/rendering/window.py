@@ -32,7 +32,10 @@ class Window:
             return
         self._figure.show()
         canvas.draw_idle()
-        canvas.start_event_loop(self._pause_s)
+        if self._pause_s > 0.0:
+            canvas.start_event_loop(self._pause_s)
+        else:
+            canvas.flush_events()
 
     def close(self) -> None:
         """Close the window if there is one."""

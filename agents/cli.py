@@ -1,0 +1,238 @@
+"""The ``cointer-gym`` command."""
+
+import json
+import shutil
+import tomllib
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from cointer_gym import baselines as bl
+from cointer_gym.agents import screen
+from cointer_gym.agents.screen import console
+from cointer_gym.scenario import Scenario, list_scenarios
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Device-edge co-inference: the exact optimum, learned policies, and the gap between them.",
+)
+
+ScenarioName = Annotated[str, typer.Argument(help="Built-in name or path to a .toml file.")]
+Placement = Annotated[int | None, typer.Option(help="Layers on the device; all unless given.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a field: --set link.bandwidth_hz=1e6.")]
+Steps = Annotated[int | None, typer.Option(help="Training steps; the committed settings unless given.", min=1)]
+Out = Annotated[Path | None, typer.Option(help="Where to write; a folder under runs/ unless given.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Delete earlier trainings there and start again.")]
+Seed = Annotated[int, typer.Option(help="Seed of networks, exploration and fading.", min=0)]
+
+
+def _command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command whose help ends with an example and whose foreseen errors are one line on stderr."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def run(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except (ValueError, OSError) as error:
+                Console(stderr=True).print(
+                    f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+                )
+                raise typer.Exit(2) from None
+
+        return app.command(epilog=f"Example: [bold]{example}[/bold]")(run)
+
+    return register
+
+
+@_command("cointer-gym scenarios")
+def scenarios() -> None:
+    """List the built-in scenarios with their exact solutions."""
+    console.print(screen.scenario_table([Scenario.load(name) for name in list_scenarios()]))
+    console.print("ETC per task with all layers placed; static split and look-ahead as excess over the optimum.")
+
+
+@_command("cointer-gym solve alexnet-pi --set channel.mean_snr_db=5")
+def solve(
+    scenario: ScenarioName = "alexnet-pi",
+    placement: Placement = None,
+    override: Overrides = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Solve a scenario exactly and compare the analytic rules."""
+    loaded = _load(scenario, override)
+    problem = loaded.problem(placement)
+    rules = bl.reference_rules(problem)
+    scores = {name: bl.score_moments(rule.moments, problem) for name, rule in rules.items()}
+    bound = bl.clairvoyant_cost(problem)
+    if as_json:
+        console.print_json(json.dumps(_solution(loaded, rules["Optimum"], scores, bound)))
+        return
+    console.print(screen.threshold_table(loaded, rules["Optimum"], rules["Look-ahead, 1 stage"]))
+    console.print(screen.score_table(scores, problem))
+    console.print(f"Clairvoyant bound: {bound:.6f} ({screen.excess_text(bound, rules['Optimum'].cost)})")
+
+
+@_command("cointer-gym train alexnet-pi --algorithm ppo --seed 0")
+def train(
+    scenario: ScenarioName = "alexnet-pi",
+    algorithm: Annotated[str, typer.Option(help="ppo or dqn.")] = "ppo",
+    placement: Placement = None,
+    override: Overrides = None,
+    seed: Seed = 0,
+    steps: Steps = None,
+    out: Out = None,
+    fresh: Fresh = False,
+) -> None:
+    """Train PPO or DQN; a killed training goes on from its last checkpoint."""
+    from cointer_gym.agents.settings import as_algorithm, load_settings
+    from cointer_gym.agents.training import train as train_model
+
+    loaded, chosen = _load(scenario, override), as_algorithm(algorithm)
+    settings = load_settings(chosen, **_given(total_steps=steps))
+    directory = out or Path("runs") / "train" / loaded.name / f"{chosen}-seed{seed}"
+    if fresh:
+        _delete_training(directory)
+    run = train_model(loaded, chosen, directory, placement=placement, seed=seed, settings=settings, progress=True)
+    last = run.curve[-1]
+    gap = f"{100 * last.relative_gap:.4f} % above the optimum"
+    console.print(f"{chosen.upper()}, {last.steps:,} steps in {last.seconds:.0f} s: {last.cost:.6f} ETC, {gap}")
+    console.print(f"Model and log: {directory}", soft_wrap=True)
+
+
+@_command("cointer-gym evaluate runs/train/alexnet-pi/ppo-seed0 --episodes 100000")
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Directory of a finished training.")],
+    scenario: Annotated[str | None, typer.Option(help="Score on this scenario instead of the training's.")] = None,
+    override: Overrides = None,
+    episodes: Annotated[int, typer.Option(help="Also simulate this many tasks.", min=0)] = 0,
+    seed: Seed = 0,
+) -> None:
+    """Score a trained model exactly, stage by stage."""
+    from cointer_gym.agents.training import load_run
+
+    trained, record = load_run(run)
+    problem = _load(scenario or record["scenario"], override).problem(record["placement"])
+    model = trained.model()
+    if model.observation_space.shape != (problem.horizon + 2,):
+        raise ValueError(
+            f"{run} sees {model.observation_space.shape} observations, the problem has {(problem.horizon + 2,)}"
+        )
+    optimum, score = bl.backward_induction(problem), bl.evaluate(model, problem)
+    scores = {"Optimum": bl.score_moments(optimum.moments, problem), trained.algorithm.upper(): score}
+    console.print(screen.score_table(scores, problem))
+    console.print(screen.regret_table(score, bl.switches(model, problem), optimum))
+    if episodes:
+        estimate = bl.simulate(model, problem, episodes, seed)
+        low, high = estimate.interval()
+        console.print(f"Simulated {episodes:,} tasks: {estimate.cost:.6f} ETC, 95 % interval {low:.6f} to {high:.6f}")
+
+
+@_command("cointer-gym benchmark alexnet-pi --seeds 3 --out runs/mine")
+def benchmark(
+    scenario: ScenarioName = "alexnet-pi",
+    placement: Placement = None,
+    override: Overrides = None,
+    seeds: Annotated[int, typer.Option(help="Trainings per algorithm.", min=1)] = 3,
+    steps: Steps = None,
+    jobs: Annotated[int, typer.Option(help="Trainings at the same time.", min=1)] = 2,
+    out: Out = None,
+    fresh: Fresh = False,
+) -> None:
+    """Train PPO and DQN and compare every policy with the exact optimum."""
+    from cointer_gym.agents.benchmark import benchmark as run_benchmark
+    from cointer_gym.agents.report import HEADER, table_rows, write_report
+
+    loaded = _load(scenario, override)
+    directory = out or Path("runs") / "benchmark" / loaded.name
+    if fresh:
+        for training in (directory / "trainings").glob("*"):
+            _delete_training(training)
+    bars, on_progress = screen.training_bars()
+    with bars:
+        run_benchmark(
+            loaded, directory, placement=placement, seeds=seeds, jobs=jobs, steps=steps, on_progress=on_progress
+        )
+    results = write_report(directory)
+    table = screen.table(*HEADER, title=f"{results['scenario']}: exact expected cost per task")
+    for row in table_rows(results):
+        table.add_row(*row)
+    console.print(table)
+    console.print(f"Report, data and plots are in {directory}", soft_wrap=True)
+
+
+@_command("cointer-gym report runs/benchmark/alexnet-pi --into README.md")
+def report(
+    out: Annotated[Path, typer.Argument(help="Directory of a benchmark.")],
+    into: Annotated[Path | None, typer.Option(help="Markdown file whose marked table is replaced.")] = None,
+) -> None:
+    """Write the report and plots of a finished benchmark again."""
+    from cointer_gym.agents.report import insert_table, write_report
+
+    results = write_report(out)
+    if into is not None:
+        insert_table(into, results)
+
+
+def _load(scenario: Any, override: list[str] | None) -> Scenario:
+    return Scenario.load(scenario, **dict(_parse(text) for text in override or []))
+
+
+def _parse(text: str) -> tuple[str, Any]:
+    """``field=value`` with the value in TOML; what is not TOML is a string."""
+    field, separator, value = text.partition("=")
+    if not separator or not field:
+        raise ValueError(f"--set {text!r} must look like field=value, e.g. link.bandwidth_hz=1e6")
+    try:
+        return field.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return field.strip(), value
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _delete_training(directory: Path) -> None:
+    """Delete a training's directory, and nothing that is not one."""
+    if directory.exists() and not (directory / "run.json").exists():
+        raise ValueError(f"{directory} is not the directory of a training; --fresh does not delete it")
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _solution(scenario: Scenario, optimum: bl.Solution, scores: dict[str, bl.Score], bound: float) -> dict[str, Any]:
+    """What ``solve --json`` prints."""
+    policies = {
+        name: {
+            "cost": score.cost,
+            "relative_gap": score.relative_gap,
+            "time_s": score.time_s,
+            "energy_j": score.energy_j,
+            "split_probability": score.split_probability.tolist(),
+        }
+        for name, score in scores.items()
+    }
+    return {
+        "scenario": scenario.name,
+        "placement": optimum.problem.horizon,
+        "stage_names": list(optimum.problem.stage_names),
+        "threshold_db": [screen.threshold_text(snr) for snr in optimum.threshold_snr],
+        "value": optimum.value.tolist(),
+        "clairvoyant_cost": bound,
+        "policies": policies,
+    }
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

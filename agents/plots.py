@@ -1,0 +1,117 @@
+"""Plots of a benchmark, drawn from its results only."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from cointer_gym.agents.storage import replace_file
+
+# Okabe and Ito's palette, legible to the colour-blind
+COLOURS = {"ppo": "#0072B2", "dqn": "#D55E00", "optimum": "#000000", "rule": "#7F7F7F"}
+MARKERS = {"ppo": "o", "dqn": "^"}
+_STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure without pyplot's global state; size in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write PNG or PDF atomically."""
+    replace_file(path, lambda draft: figure.savefig(draft, dpi=200, metadata={} if path.suffix == ".png" else None))
+
+
+@rc_context(_STYLE)
+def plot_thresholds(results: dict[str, Any], path: Path) -> None:
+    """SNR thresholds of the trained policies over the optimal ones, per stage, and how often the optimum is there."""
+    stages = np.arange(len(results["optimal_threshold_db"]))
+    figure = new_figure(7.2, 4.2)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    low, high = _db_range(results)
+    optimal = np.array([_clipped(value, low, high) for value in results["optimal_threshold_db"]])
+    for stage, threshold in zip(stages, optimal, strict=True):
+        label = "optimum offloads" if stage == 0 else None
+        top.fill_between(
+            [stage - 0.4, stage + 0.4], threshold, high, color="#009E73", alpha=0.13, linewidth=0, label=label
+        )
+    top.hlines(optimal, stages - 0.4, stages + 0.4, color=COLOURS["optimum"], linewidth=1.6, label="optimal threshold")
+    for algorithm in ("ppo", "dqn"):
+        _scatter_switches(top, results, algorithm, low, high)
+    _mark_level(top, results["snr_quantiles_db"][1], "1 draw in 1000 is above", linestyle=":")
+    top.set(ylabel="SNR threshold (dB)", ylim=(low - 1, high + 1), title=f"{results['scenario']}: when to offload")
+    handles, labels = top.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    bottom.bar(stages, results["reach_probability"][: stages.size], width=0.8, color="#BBBBBB")
+    bottom.set(ylabel="P(reached)", ylim=(0, 1.05), yticks=[0, 0.5, 1])
+    bottom.set_xticks(stages, [results["stage_names"][n] for n in stages], rotation=40 if stages.size > 8 else 0)
+    bottom.set_xlabel("feature in hand")
+    save(figure, path)
+
+
+@rc_context(_STYLE)
+def plot_learning(results: dict[str, Any], path: Path) -> None:
+    """Exact gap to the optimum against training steps, one thin line per seed and their median."""
+    figure = new_figure(7.2, 3.6)
+    axes = figure.subplots()
+    for algorithm in ("ppo", "dqn"):
+        curves = [np.array(t["curve"]) for t in results["trainings"] if t["algorithm"] == algorithm]
+        for curve in curves:
+            axes.plot(curve[:, 0], 100 * curve[:, 1], color=COLOURS[algorithm], alpha=0.35, linewidth=0.8)
+        shared = min(len(curve) for curve in curves)
+        median = np.median([curve[:shared, 1] for curve in curves], axis=0)
+        label = f"{algorithm.upper()}, median of {len(curves)}"
+        axes.plot(curves[0][:shared, 0], 100 * median, color=COLOURS[algorithm], linewidth=1.8, label=label)
+    for row in results["policies"]:
+        if row["policy"] in ("Look-ahead, 1 stage", "Best static split") and row["relative_gap"] > 0:
+            _mark_level(axes, 100 * row["relative_gap"], row["policy"], linestyle="--")
+    axes.set(yscale="log", xlabel="environment steps", ylabel="gap to the optimum (%)", title=results["scenario"])
+    axes.xaxis.set_major_formatter(lambda steps, _: f"{steps / 1000:,.0f}k" if steps else "0")
+    axes.grid(axis="y", which="major", color="#DDDDDD", linewidth=0.6)
+    axes.legend(loc="center right")
+    save(figure, path)
+
+
+def _mark_level(axes: Axes, level: float, text: str, linestyle: str) -> None:
+    axes.axhline(level, color=COLOURS["rule"], linestyle=linestyle, linewidth=0.9)
+    corner = (1.0, level)
+    axes.annotate(text, corner, xycoords=("axes fraction", "data"), ha="right", va="bottom", color="#555555", size=7)
+
+
+def _scatter_switches(axes: Axes, results: dict[str, Any], algorithm: str, low: float, high: float) -> None:
+    """One marker per switch; faint where the optimum hardly ever comes, because nothing is learned there."""
+    trainings = [t for t in results["trainings"] if t["algorithm"] == algorithm]
+    offset = -0.15 if algorithm == "ppo" else 0.15
+    for index, training in enumerate(trainings):
+        points = [
+            (stage + offset + 0.08 * (index - (len(trainings) - 1) / 2), _clipped(value, low, high), stage)
+            for stage, values in enumerate(training["switch_db"])
+            for value in values
+        ]
+        x, y, stage = np.array(points).T
+        often = np.array(results["reach_probability"])[stage.astype(int)] >= 0.01
+        label = f"{algorithm.upper()}, {len(trainings)} seeds" if index == 0 else None
+        colour, marker = COLOURS[algorithm], MARKERS[algorithm]
+        axes.scatter(x[often], y[often], s=22, color=colour, marker=marker, label=label, zorder=3)
+        axes.scatter(
+            x[~often], y[~often], s=22, facecolors="none", edgecolors=colour, marker=marker, alpha=0.5, zorder=2
+        )
+
+
+def _db_range(results: dict[str, Any]) -> tuple[float, float]:
+    """Axis limits: nearly all SNRs that are drawn, in steps of 5 dB."""
+    rare, common = results["snr_quantiles_db"]
+    return 5 * np.floor(max(rare, common - 35) / 5), 5 * np.ceil(common / 5) + 5
+
+
+def _clipped(value: float | str, low: float, high: float) -> float:
+    if isinstance(value, str):
+        return low if value == "always" else high
+    return float(np.clip(value, low, high))

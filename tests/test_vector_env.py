@@ -1,0 +1,376 @@
+"""CoInference-v0, many tasks at a time: parity with the scalar environment and the kernel, law, contract, errors."""
+
+import copy
+import pickle
+from types import SimpleNamespace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.error import Error, InvalidAction, ResetNeeded
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
+from scipy.stats import norm
+
+from cointer_gym import baselines as bl
+from cointer_gym.envs import CoInferenceEnv, CoInferenceVectorEnv
+from cointer_gym.stopping import incurred, transition
+
+MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]
+CASES = [("alexnet-pi", 0), ("alexnet-pi", 8), ("alexnet-pi", 11), ("mobilenetv2-phone", 3)]
+ALPHA = 1e-6
+INFO_KEYS = {"stage", "snr_db", "action_mask", "cost", "time_s", "energy_j"}
+
+
+def native(num_envs, mode=AutoresetMode.NEXT_STEP, **arguments):
+    return gym.make_vec(
+        "CoInference-v0", num_envs, vectorization_mode="vector_entry_point", autoreset_mode=mode, **arguments
+    )
+
+
+def twins(num_envs, mode, seed, **arguments):
+    """Gymnasium's vector of scalar environments and the native one, fed by generators in the same state.
+
+    The scalar environments share one generator. Both sides draw slot by slot, in the same order, so that not only the
+    first tasks but also those after every reset see the same SNRs.
+    """
+    scalar = SyncVectorEnv([lambda: CoInferenceEnv(**arguments) for _ in range(num_envs)], autoreset_mode=mode)
+    shared = np.random.default_rng(seed)
+    for env in scalar.envs:
+        env.np_random = shared
+    vector = native(num_envs, mode, **arguments)
+    vector.np_random = np.random.default_rng(seed)
+    return scalar, vector
+
+
+def assert_same_info(got, expected):
+    """Equal keys, masks and types, and equal values wherever the mask says that a value holds."""
+    assert got.keys() == expected.keys()
+    for key in (key for key in expected if not key.startswith("_")):
+        mask = expected[f"_{key}"]
+        np.testing.assert_array_equal(got[f"_{key}"], mask, err_msg=f"_{key}")
+        if isinstance(expected[key], dict):
+            assert_same_info(got[key], expected[key])
+            continue
+        assert (got[key].dtype, got[key].shape) == (expected[key].dtype, expected[key].shape), key
+        for one, other in zip(got[key][mask], expected[key][mask], strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-15, err_msg=key)
+
+
+def assert_same_step(got, expected):
+    np.testing.assert_array_equal(got[0], expected[0])
+    assert got[0].dtype == expected[0].dtype
+    np.testing.assert_allclose(got[1], expected[1], rtol=1e-15)
+    for flag in (2, 3):
+        np.testing.assert_array_equal(got[flag], expected[flag])
+    assert [array.dtype for array in got[1:4]] == [array.dtype for array in expected[1:4]]
+    assert_same_info(got[4], expected[4])
+
+
+# --- parity -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("scenario", "placement"), CASES)
+def test_equals_a_vector_of_scalar_environments(scenario, placement, mode):
+    scalar, vector = twins(5, mode, seed=1, scenario=scenario, placement=placement)
+    np.testing.assert_array_equal((start := vector.reset())[0], (expected := scalar.reset())[0])
+    assert_same_info(start[1], expected[1])
+    rng, ended = np.random.default_rng(2), np.zeros(5, dtype=int)
+    for _ in range(80):
+        actions = (rng.random(5) < 0.15).astype(np.int64)
+        got, expected = vector.step(actions), scalar.step(actions)
+        assert_same_step(got, expected)
+        ended += expected[2]
+    assert ended.min() > 3  # every slot was reset several times
+    assert np.ptp(ended) > 0 or placement == 0  # at different times
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("placement", [3, 11])
+def test_equals_scalar_environments_and_kernel_on_injected_paths(placement, mode):
+    slots = placement + 2
+    scalar, vector = twins(slots, mode, seed=3, placement=placement, reward_scale=1.0)
+    problem = vector.problem
+    paths = problem.channel.sample_snr(np.random.default_rng(4), (slots, placement + 1))
+    vector.reset(options={"snr": paths})
+    for env, path in zip(scalar.envs, paths, strict=True):  # SyncVectorEnv gives all slots the same options
+        env.reset(options={"snr": path})
+    stage, alive = np.zeros(slots, dtype=int), np.ones(slots, dtype=bool)
+    for count in range(placement + 1):
+        actions = (np.arange(slots) == count).astype(int)  # slot n offloads at stage n: all lengths occur
+        got = vector.step(actions)
+        assert_same_step(got, scalar.step(actions))
+        move = transition(problem, stage, paths[np.arange(slots), stage], actions)
+        np.testing.assert_allclose(got[1][alive], -incurred(problem.cost, stage, move)[alive], rtol=1e-15)
+        np.testing.assert_array_equal(got[2][alive], move.terminated[alive])
+        alive &= ~move.terminated
+        stage = np.where(alive, move.stage, 0)
+    assert not alive.any()
+
+
+@pytest.mark.parametrize("placement", [0, 8, 11])
+def test_one_slot_and_one_seed_is_the_scalar_environment(placement):
+    env, vector = CoInferenceEnv(placement=placement), native(1, AutoresetMode.SAME_STEP, placement=placement)
+    observation, _ = env.reset(seed=9)
+    np.testing.assert_array_equal(vector.reset(seed=9)[0][0], observation)
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        action = int(rng.random() < 0.2)
+        observation, reward, terminated, _, _ = env.step(action)
+        got = vector.step(np.array([action]))
+        assert (got[1][0], got[2][0]) == (reward, terminated)
+        if terminated:
+            np.testing.assert_array_equal(got[4]["final_obs"][0], observation)
+            observation, _ = env.reset()
+        np.testing.assert_array_equal(got[0][0], observation)
+
+
+# --- the two ways to reset, by hand -----------------------------------------------------------------------------------
+
+
+def test_next_step_reset_by_hand():
+    env = native(2, AutoresetMode.NEXT_STEP)
+    env.reset(seed=0, options={"snr": np.full((2, 12), 10.0)})
+    observation, reward, terminated, _, info = env.step(np.array([1, 0]))
+    np.testing.assert_array_equal(terminated, [True, False])
+    np.testing.assert_array_equal(info["stage"], [0, 1])  # still the last one
+    assert "final_obs" not in info
+    np.testing.assert_array_equal(observation[:, -1], [0.0, 0.0])  # SNR = mean
+    observation, reward, terminated, _, info = env.step(np.array([1, 0]))  # slot 0 ignores its action
+    assert reward[0] == 0.0
+    assert info["cost"][0] == info["time_s"][0] == info["energy_j"][0] == 0.0
+    np.testing.assert_array_equal(terminated, [False, False])
+    np.testing.assert_array_equal(info["stage"], [0, 2])
+    assert observation[0, -1] != 0.0  # a new path
+    reward = env.step(np.array([1, 0]))[1]
+    assert reward[0] < 0.0
+
+
+def test_same_step_reset_by_hand():
+    env = native(2, AutoresetMode.SAME_STEP, reward_scale=1.0)
+    env.reset(seed=0, options={"snr": np.full((2, 12), 10.0)})
+    observation, reward, terminated, _, info = env.step(np.array([0, 1]))
+    np.testing.assert_array_equal(terminated, [False, True])
+    np.testing.assert_array_equal(info["stage"], [1, 0])
+    assert info["final_obs"][0] is None
+    np.testing.assert_array_equal(info["final_obs"][1], np.eye(13, dtype=np.float32)[0])  # stage 0, SNR = mean
+    assert info["final_info"]["cost"][1] == -reward[1] > 0.0
+    assert info["cost"][1] == 0.0  # of the new task
+    assert observation[1, -1] != 0.0
+    info = env.step(np.array([0, 0]))[4]
+    assert not {"final_obs", "final_info"} & set(info)  # nobody ended
+
+
+# --- the law ----------------------------------------------------------------------------------------------------------
+
+
+def returns_of_two_tasks(mode, policy, slots, seed):
+    """Undiscounted returns of the first and the second task of every slot, shape (2, slots)."""
+    env = native(slots, mode, placement=8)
+    observation, _ = env.reset(seed=seed)
+    total, task = np.zeros((2, slots)), np.zeros(slots, dtype=int)
+    while (task < 2).any():
+        observation, reward, terminated, _, _ = env.step(policy.predict(observation)[0])
+        open_slots = np.flatnonzero(task < 2)
+        total[task[open_slots], open_slots] += reward[open_slots]
+        task += terminated
+    return total, env.task.reward_scale
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("rule", [bl.backward_induction, bl.look_ahead, bl.best_static_split])
+def test_mean_return_is_the_exact_value(mode, rule):
+    slots = 100_000  # standard error below 0.5 % of the cost: a bias of 3 % is found with power > 0.8
+    problem = CoInferenceEnv(placement=8).problem
+    solution = rule(problem)
+    total, scale = returns_of_two_tasks(mode, solution.policy(), slots, seed=5)
+    for costs in -total * scale:
+        error = costs.std(ddof=1) / np.sqrt(slots)
+        assert error < 0.005 * solution.cost
+        assert abs(costs.mean() - solution.cost) < norm.isf(ALPHA / 2) * error
+
+
+# --- seeds ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_same_seed_same_episodes_and_another_seed_others(mode):
+    def run(seed):
+        env = native(3, mode)
+        seen = [env.reset(seed=seed)[0]]
+        seen += [env.step(np.array([0, 1, count % 2]))[0] for count in range(30)]
+        return np.stack(seen)
+
+    np.testing.assert_array_equal(run(1), run(1))
+    assert (run(1) != run(2))[..., -1].all()
+
+
+def test_slots_see_different_fading():
+    first = native(50).reset(seed=0)[0]
+    assert len(np.unique(first[:, -1])) == 50
+
+
+def test_reset_forgets_what_went_on():
+    env, fresh = native(3), native(3)
+    env.reset(seed=1)
+    for actions in ([1, 0, 0], [0, 0, 1]):
+        env.step(np.array(actions))  # slot 2 has just ended and would be reset by the next step
+    np.testing.assert_array_equal(env.reset(seed=7)[0], fresh.reset(seed=7)[0])
+    for actions in ([0, 0, 0], [0, 1, 0], [0, 0, 1]):
+        assert_same_step(env.step(np.array(actions)), fresh.step(np.array(actions)))
+
+
+# --- Gymnasium's contract ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_made_by_id_with_batched_spaces_and_declared_mode(mode):
+    for given in (mode, mode.value):
+        env = native(4, given, scenario="mobilenetv2-phone", placement=3)
+        assert isinstance(env, CoInferenceVectorEnv)
+        assert (env.num_envs, env.metadata["autoreset_mode"]) == (4, mode)
+    single = CoInferenceEnv("mobilenetv2-phone", 3)
+    assert env.single_observation_space == single.observation_space
+    assert env.single_action_space == single.action_space
+    assert env.observation_space == gym.vector.utils.batch_space(single.observation_space, 4)
+    assert env.action_space == gym.vector.utils.batch_space(single.action_space, 4)
+    observation, info = env.reset(seed=0)
+    for _ in range(20):
+        assert observation in env.observation_space
+        for key in INFO_KEYS:
+            assert np.isfinite(info[key]).all()
+            assert info[f"_{key}"].all()
+        observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
+        assert (reward.dtype, terminated.dtype, truncated.dtype) == (np.float64, np.bool_, np.bool_)
+        assert reward.shape == terminated.shape == truncated.shape == (4,)
+        assert not truncated.any()
+
+
+def test_is_the_default_of_make_vec_and_rebuilt_from_its_spec():
+    env = gym.make_vec("CoInference-v0", num_envs=3, placement=5, autoreset_mode="SameStep")
+    assert isinstance(env, CoInferenceVectorEnv)
+    again = gym.make_vec(gym.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    assert isinstance(again, CoInferenceVectorEnv)
+    assert (again.num_envs, again.problem.horizon, again.autoreset_mode) == (3, 5, AutoresetMode.SAME_STEP)
+    np.testing.assert_array_equal(env.reset(seed=1)[0], again.reset(seed=1)[0])
+
+
+@pytest.mark.parametrize("twin", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["copy", "pickle"])
+def test_copies_go_on_alike_and_apart(twin):
+    env = native(3)
+    env.reset(seed=0)
+    env.step(np.array([1, 0, 0]))
+    other = twin(env)
+    first = [env.step(np.array([0, 1, 0])) for _ in range(20)]
+    for step in first:
+        assert_same_step(other.step(np.array([0, 1, 0])), step)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_gymnasiums_wrappers_understand_it(mode):
+    env = DictInfoToList(RecordEpisodeStatistics(native(2, mode, placement=2, reward_scale=1.0)))
+    env.reset(seed=0)
+    costs, lengths = [], []
+    for _ in range(5):
+        infos = env.step(np.array([0, 1]))[4]
+        costs.append(infos[0]["cost"])
+        if "episode" in infos[0]:
+            lengths.append((infos[0]["episode"]["l"], -infos[0]["episode"]["r"]))
+    assert lengths[0][0] == 3  # two layers, then the forced upload
+    assert lengths[0][1] > sum(costs[:2])
+
+
+def test_what_is_returned_is_not_the_state():
+    for mode in MODES:
+        env, untouched = native(3, mode), native(3, mode)
+        starts = env.reset(seed=0), untouched.reset(seed=0)
+        _scribble(starts[0])
+        for actions in ([0, 1, 0], [1, 0, 0], [0, 0, 0]):
+            step, expected = env.step(np.array(actions)), untouched.step(np.array(actions))
+            assert_same_step(step, expected)
+            _scribble(step)
+
+
+def _scribble(values):
+    """Overwrite every array in place."""
+    for value in values.values() if isinstance(values, dict) else values:
+        if isinstance(value, dict):
+            _scribble(value)
+        elif value.dtype != object:
+            value[...] = 1
+
+
+def test_injected_paths_are_copied():
+    env = native(2, AutoresetMode.SAME_STEP, placement=1)
+    paths = np.full((2, 2), 10.0)
+    env.reset(seed=0, options={"snr": paths})
+    env.step(np.array([1, 1]))
+    np.testing.assert_array_equal(paths, 10.0)
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "actions", [[0, 0], [[0, 0, 0]], 1, None, [7, 0, 0], [-1, 0, 0], [1.5, 0, 0], [None, 0, 0], [np.nan, 0, 0]]
+)
+def test_bad_actions(actions):
+    env = native(3)
+    env.reset(seed=0)
+    with pytest.raises(InvalidAction, match=r"actions = .* must be 3 values, 0 \(continue\) or 1 \(offload\)"):
+        env.step(actions)
+
+
+def test_step_needs_a_reset_first():
+    with pytest.raises(ResetNeeded, match=r"call reset\(\) before step\(\)"):
+        native(2).step(np.array([0, 0]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"snr": np.ones(12)}, r"options\['snr'\] has shape \(12,\), expected \(2, 12\)"),
+        ({"snr": np.ones((3, 12))}, r"has shape \(3, 12\), expected \(2, 12\)"),
+        ({"snr": np.full((2, 12), np.nan)}, "holds nan"),
+        ({"snr": -np.ones((2, 12))}, "holds -1.0"),
+        ({"paths": np.ones((2, 12))}, r"reset options \['paths'\] are unknown"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        native(2).reset(options=options)
+
+
+def test_bad_seeds():
+    with pytest.raises(ValueError, match=r"seed = \[1, 2\] must be an integer or None: one generator draws all tasks"):
+        native(2).reset(seed=[1, 2])
+    with pytest.raises(Error, match="greater or equal to zero"):
+        native(2).reset(seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_envs": 0}, "num_envs = 0 must be an integer >= 1"),
+        ({"num_envs": 1.5}, r"num_envs = 1.5 must be an integer >= 1"),
+        ({"autoreset_mode": "Disabled"}, r"'Disabled' must be one of \['NextStep', 'SameStep'\]"),
+        ({"autoreset_mode": AutoresetMode.DISABLED}, r"must be one of \['NextStep', 'SameStep'\]"),
+        ({"render_mode": "rgb_array"}, "render_mode = 'rgb_array': the vector environment has no picture"),
+        ({"placement": 99}, "placement = 99 must be an integer from 0 to 11"),
+        ({"scenario": "nowhere"}, "'nowhere' is neither a file nor one of the built-in scenarios"),
+        ({"reward_scale": 0}, "reward_scale = 0"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        CoInferenceVectorEnv(**arguments)
+
+
+def test_make_vec_refuses_what_it_cannot_pass_on():
+    with pytest.raises(Error, match="vector_kwargs"):
+        gym.make_vec(
+            "CoInference-v0", 2, vectorization_mode="vector_entry_point", vector_kwargs={"autoreset_mode": "SameStep"}
+        )
+    with pytest.raises(Error, match="wrappers"):
+        gym.make_vec("CoInference-v0", 2, vectorization_mode="vector_entry_point", wrappers=[SimpleNamespace])
