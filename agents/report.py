@@ -108,8 +108,8 @@ def _markdown(results: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     return f"""# Benchmark on {results["scenario"]}
 
-{results["placement"]} of {results["layers"]} layers on the device. Every number is an exact expectation, not a rollout average;
-PPO and DQN are means over their seeds, with the gap of the worst seed.
+{results["placement"]} of {results["layers"]} layers on the device. Every number is an exact expectation,
+not a rollout average; PPO and DQN are means over their seeds, with the gap of the worst seed.
 
 {markdown_table(results)}
 

@@ -2,6 +2,7 @@
 
 from cointer_gym.baselines.clairvoyant import clairvoyant_cost
 from cointer_gym.baselines.evaluation import Score, Switches, evaluate, policy_moments, score_moments, switches
+from cointer_gym.baselines.placement import ClosedForm, PlacementTable, closed_form_placement, optimal_placement
 from cointer_gym.baselines.rules import (
     backward_induction,
     best_static_split,
@@ -16,7 +17,9 @@ from cointer_gym.baselines.solution import Solution, threshold_solution
 from cointer_gym.policies import RandomPolicy, ThresholdPolicy
 
 __all__ = [
+    "ClosedForm",
     "Estimate",
+    "PlacementTable",
     "RandomPolicy",
     "Score",
     "Solution",
@@ -25,10 +28,12 @@ __all__ = [
     "backward_induction",
     "best_static_split",
     "clairvoyant_cost",
+    "closed_form_placement",
     "device_only",
     "edge_only",
     "evaluate",
     "look_ahead",
+    "optimal_placement",
     "policy_moments",
     "reference_rules",
     "score_moments",

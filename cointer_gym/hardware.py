@@ -30,11 +30,13 @@ class Device(Model):
         flops_per_s: effective computing speed, FLOP/s.
         compute_power_w: power drawn while computing, W.
         dvfs: instead of the two.
+        memory_bytes: room for the parameters of the placed layers, bytes; None is unlimited.
     """
 
     flops_per_s: float | None = Field(default=None, gt=0)
     compute_power_w: float | None = Field(default=None, ge=0)
     dvfs: Dvfs | None = None
+    memory_bytes: float | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -118,6 +118,13 @@ class Scenario(Model):
         per_second = self.weights.time_weight + self.weights.energy_weight * self.link.rx_power_w
         return np.asarray(per_second * bits / (self.link.downlink_bps * self.tasks_per_update))
 
+    @cached_property
+    def largest_placement(self) -> int:
+        """The most layers whose parameters fit into the memory of the device."""
+        if self.device.memory_bytes is None:
+            return self.layers
+        return int(np.searchsorted(np.cumsum(self.dnn.parameter_bits), 8.0 * self.device.memory_bytes, side="right"))
+
     def problem(self, placement: int | None = None) -> StoppingProblem:
         """The stopping problem when the first ``placement`` layers are on the device.
 

@@ -108,6 +108,29 @@ def look_ahead_thresholds(problem: StoppingProblem, stages: int) -> FloatArray:
     return tau
 
 
+def placement_values(problem: StoppingProblem, moments: OffloadMoments | None = None) -> FloatArray:
+    """V_0(M) for every placement M = 0..L in one backward pass, shape (L+1,).
+
+    All placements share the stages; they differ only in where the forced upload stands. Entry M of the batch starts there and
+    joins the recursion at stage M - 1.
+
+    Args:
+        problem: the problem with all L layers placed.
+        moments: score this rule, with offload moments of shape (L,), instead of the optimum of each placement.
+    """
+    terms = problem.cost
+    value = terms.mean_upload(problem.channel)
+    for n in reversed(range(problem.horizon)):
+        go_on = terms.device[n] + value[n + 1 :]
+        if moments is None:
+            value[n + 1 :] = stop_or_continue(terms.airtime[n], terms.edge[n], go_on, problem.channel)[1]
+        else:
+            probability = moments.probability[n]
+            stop = terms.airtime[n] * moments.channel_uses[n] + terms.edge[n] * probability
+            value[n + 1 :] = stop + (1.0 - probability) * go_on
+    return value
+
+
 def threshold_moments(problem: StoppingProblem, threshold_snr: FloatArray) -> OffloadMoments:
     """Offload probabilities and partial means of x, each of shape (M,), of a threshold policy."""
     return problem.channel.offload_moments(threshold_snr)

@@ -1,0 +1,204 @@
+"""Model placement, the larger time scale: how many layers to download after each update of the network.
+
+    total(M) = V_0(M) + (w_t + w_e P_r) sum_{l <= M} P_l / (R_d K)
+
+V_0(M), the expected cost of one inference, falls with M because a longer horizon leaves more choice; the download, spread over
+the K tasks until the next update, rises.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from cointer_gym.scenario import Scenario
+from cointer_gym.stopping import look_ahead_thresholds, placement_values, threshold_moments
+from cointer_gym.units import BoolArray, FloatArray
+
+Rule = Literal["optimal", "look-ahead", "static"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PlacementTable:
+    """Cost per task of every placement M = 0..L under one splitting rule."""
+
+    scenario: Scenario
+    rule: Rule
+    inference_cost: FloatArray
+    """Expected ETC of one inference, shape (L+1,)."""
+    download_cost: FloatArray
+    """ETC of the model download per task, shape (L+1,)."""
+    allowed: BoolArray
+    """Whether the layers fit into the memory of the device, shape (L+1,)."""
+
+    @property
+    def total(self) -> FloatArray:
+        """Inference and download, shape (L+1,); inf where the layers do not fit."""
+        return np.where(self.allowed, self.inference_cost + self.download_cost, np.inf)
+
+    @property
+    def placement(self) -> int:
+        """The cheapest placement; the smallest of equals."""
+        return int(np.argmin(self.total))
+
+    @property
+    def cost(self) -> float:
+        """Total cost of the cheapest placement, ETC per task."""
+        return float(self.total.min())
+
+    @property
+    def marginal_value(self) -> FloatArray:
+        """What one more layer saves per inference, V_0(M) - V_0(M+1), shape (L,); >= 0 under the optimal rule."""
+        return -np.diff(self.inference_cost)
+
+    def within(self, share: float) -> list[int]:
+        """Placements whose total is at most ``1 + share`` times the least: how flat the optimum is.
+
+        Raises:
+            ValueError: ``share`` is negative.
+        """
+        if not share >= 0:
+            raise ValueError(f"share = {share} must be >= 0")
+        return [int(m) for m in np.flatnonzero(self.total <= (1.0 + share) * self.cost)]
+
+
+def optimal_placement(scenario: Scenario, rule: Rule = "optimal") -> PlacementTable:
+    """Evaluate every placement in one batched backward pass and take the cheapest.
+
+    Args:
+        scenario: network, hardware and prices.
+        rule: how tasks are split: ``optimal`` (backward induction), ``look-ahead`` (one stage), or ``static`` (run all placed
+            layers, then upload: no decision online).
+
+    Returns:
+        PlacementTable: arrays of shape (L+1,).
+
+    Raises:
+        ValueError: unknown rule.
+
+    Source:
+        Yan, Bi, Zhang 2022, joint placement and splitting; the batched pass is this package's.
+    """
+    if rule not in get_args(Rule):
+        raise ValueError(f"rule = {rule!r} must be one of {', '.join(get_args(Rule))}")
+    problem = scenario.problem()
+    if rule == "optimal":
+        inference = placement_values(problem)
+    elif rule == "look-ahead":
+        # the rule looks at stages n and n+1 only, so all placements share its thresholds
+        thresholds = problem.channel.threshold_snr(look_ahead_thresholds(problem, 1))
+        inference = placement_values(problem, threshold_moments(problem, thresholds))
+    else:
+        inference = problem.static_cost
+    allowed = np.arange(scenario.layers + 1) <= scenario.largest_placement
+    return PlacementTable(
+        scenario=scenario,
+        rule=rule,
+        inference_cost=inference,
+        download_cost=scenario.download_cost,
+        allowed=allowed,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedForm:
+    """The placement of equal layers in closed form, under the one-stage look-ahead rule."""
+
+    placement: int
+    """The optimal number of layers M*."""
+    cost: float
+    """Total cost per task of M*, ETC."""
+    threshold_snr: float
+    """The SNR from which every stage but L-1 offloads, linear."""
+    offload_probability: float
+    """q, the same at every stage but L-1."""
+    value_of_waiting: float
+    """Delta = A Phi(tau) - c', what being able to wait once more saves, ETC."""
+    download_cost: float
+    """d, of one layer per task, ETC."""
+
+
+def closed_form_placement(scenario: Scenario) -> ClosedForm:
+    """Optimal placement of a network of equal layers without any recursion over stages.
+
+    With A, b = B_n - B_{n+1}, c' = c - b and d the same for all layers, the look-ahead threshold tau = c'/A + E[x] and the
+    stopping probability q = F(tau) are the same at every stage, and
+
+        total(M+1) - total(M) = d - (1-q)^M Delta,    Delta = A Phi(tau) - c'
+        M* = 0 if Delta <= d, else ceil(ln(d / Delta) / ln(1 - q)), at most L-1; then compared with M = L.
+
+    Args:
+        scenario: features 0..L-1, work and parameters of all layers must be equal.
+
+    Returns:
+        ClosedForm: the placement and the numbers behind it.
+
+    Raises:
+        ValueError: the layers are not equal (says in what), the device memory is limited, or E[x] is infinite.
+
+    Source:
+        Yan, Bi, Zhang 2022 claims a closed form for the multilayer perceptron with equal neurons; this one is derived in
+        docs/model.md.
+    """
+    problem, layers = scenario.problem(), scenario.layers
+    airtime, device, step, download = _equal_terms(scenario)
+    channel, mean_uses = problem.channel, problem.channel.mean_channel_uses_per_bit
+    if scenario.largest_placement < layers:
+        raise ValueError("device.memory_bytes limits the placement: the closed form has no such constraint")
+    if np.isinf(mean_uses):
+        raise ValueError(
+            f"min_efficiency = {channel.min_efficiency} makes E[x] infinite: no placement below L has a finite cost"
+        )
+    extra = device - step
+    tau = extra / airtime + mean_uses
+    waiting = airtime * float(channel.lower_partial_moment(tau)) - extra
+    keep = 1.0 - float(channel.cdf(tau))
+    best = min(_first_loss(download, waiting, keep), layers - 1)
+
+    def total(placement: int) -> float:
+        """Cost of a placement below L: a geometric series of savings."""
+        stages = float(placement) if keep == 1.0 else (1.0 - keep**placement) / (1.0 - keep)
+        return float(problem.static_cost[0]) + placement * download - waiting * stages
+
+    completion = device - airtime * float(channel.lower_partial_moment((device - step) / airtime))
+    whole = total(layers - 1) + download + keep ** (layers - 1) * (completion - airtime * mean_uses - step)
+    placement, cost = (layers, whole) if whole < total(best) else (best, total(best))
+    return ClosedForm(
+        placement=placement,
+        cost=cost,
+        threshold_snr=float(channel.threshold_snr(tau)),
+        offload_probability=1.0 - keep,
+        value_of_waiting=waiting,
+        download_cost=download,
+    )
+
+
+def _first_loss(download: float, waiting: float, keep: float) -> int:
+    """The smallest M >= 0 with download >= keep^M * waiting; a huge number if there is none."""
+    if waiting <= download:
+        return 0
+    if keep == 0.0:
+        return 1
+    if download == 0.0 or keep == 1.0:
+        return np.iinfo(np.int64).max
+    return int(np.ceil(np.log(download / waiting) / np.log(keep)))
+
+
+def _equal_terms(scenario: Scenario) -> tuple[float, float, float, float]:
+    """A, c, b and d of equal layers."""
+    problem = scenario.problem()
+    terms = {
+        "feature size (output_bits of stages 0..L-1)": problem.cost.airtime[:-1],
+        "device cost (work) per layer": problem.cost.device,
+        "edge cost (work) per layer": -np.diff(problem.cost.edge),
+        "download (parameter_bits) per layer": np.diff(scenario.download_cost),
+    }
+    for name, values in terms.items():
+        if not np.allclose(values, values[0], rtol=1e-9, atol=0.0):
+            odd = int(np.argmax(np.abs(values - values[0])))
+            raise ValueError(
+                f"{scenario.name}: the closed form needs equal layers, but the {name} differs: "
+                f"{values[0]:.6g} at {problem.stage_names[0]!r}, {values[odd]:.6g} at index {odd}"
+            )
+    airtime, device, step, download = (float(values[0]) for values in terms.values())
+    return airtime, device, step, download
