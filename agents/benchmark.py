@@ -16,8 +16,9 @@ import numpy as np
 from cointer_gym import baselines as bl
 from cointer_gym.agents.settings import ALGORITHMS, Algorithm, DqnSettings, PpoSettings, load_settings
 from cointer_gym.agents.storage import write_json
-from cointer_gym.agents.training import GapPoint, TrainingRun, installed_versions, read_curve, train
-from cointer_gym.problem import StoppingProblem
+from cointer_gym.agents.targets import Target
+from cointer_gym.agents.training import TrainingRun, installed_versions, read_curve, train
+from cointer_gym.policies import Policy
 from cointer_gym.scenario import Scenario
 from cointer_gym.units import linear_to_db
 
@@ -43,10 +44,9 @@ class TrainingJob:
 
 
 def benchmark(
-    scenario: Scenario,
+    target: Target,
     out: Path,
     *,
-    placement: int | None = None,
     seeds: int = 3,
     jobs: int = 2,
     steps: int | None = None,
@@ -57,9 +57,8 @@ def benchmark(
     Finished trainings in ``out`` are kept, killed ones go on where they were.
 
     Args:
-        scenario: the scenario.
+        target: environment and scenario.
         out: directory of results and trainings.
-        placement: layers on the device; None is all.
         seeds: trainings per algorithm, with seeds 0..seeds-1.
         jobs: trainings at the same time.
         steps: training steps instead of the committed settings.
@@ -71,20 +70,22 @@ def benchmark(
     Raises:
         ValueError: ``out`` holds trainings of something else.
     """
-    problem = scenario.problem(placement)
-    optimum = bl.backward_induction(problem)
-    plan = _plan(out, seeds, steps)
-    runs = _train_all(scenario, placement, plan, jobs, on_progress)
+    plan = _plan(target, out, seeds, steps)
+    runs = _train_all(target, plan, jobs, on_progress)
+    scenario = target.scenario
+    placement = bl.optimal_placement(scenario).placement if target.joint else target.placement
+    optimum = bl.backward_induction(scenario.problem(placement))
     results = {
+        "env_id": target.env_id,
         "scenario": scenario.name,
-        "placement": problem.horizon,
+        "placement": optimum.problem.horizon,
         "layers": scenario.layers,
-        "stage_names": list(problem.stage_names),
-        "optimal_threshold_db": [_db(t) for t in optimum.threshold_snr],
-        "snr_quantiles_db": [_db(problem.channel.snr_quantile(p)) for p in (0.001, 0.999)],
+        "stage_names": list(scenario.dnn.stage_names),
+        "optimal_threshold_db": [_db(snr) for snr in optimum.threshold_snr],
+        "snr_quantiles_db": [_db(optimum.problem.channel.snr_quantile(p)) for p in (0.001, 0.999)],
         "reach_probability": _reach(optimum),
-        "policies": _policy_rows(problem, runs),
-        "trainings": [_training_row(problem, run) for run in runs],
+        "policies": _policy_rows(target, runs),
+        "trainings": [_training_row(target, run) for run in runs],
         "settings": {job.algorithm: job.settings.model_dump(mode="json") for job in plan},
         "versions": installed_versions(),
         "python": platform.python_version(),
@@ -93,23 +94,20 @@ def benchmark(
     return results
 
 
-def _plan(out: Path, seeds: int, steps: int | None) -> list[TrainingJob]:
+def _plan(target: Target, out: Path, seeds: int, steps: int | None) -> list[TrainingJob]:
     overrides = {} if steps is None else {"total_steps": steps}
+    settings = {a: load_settings(a, joint=target.joint, **overrides) for a in ALGORITHMS}
     return [
-        TrainingJob(
-            algorithm, seed, out / "trainings" / f"{algorithm}-seed{seed}", load_settings(algorithm, **overrides)
-        )
+        TrainingJob(algorithm, seed, out / "trainings" / f"{algorithm}-seed{seed}", settings[algorithm])
         for algorithm in ALGORITHMS
         for seed in range(seeds)
     ]
 
 
-def _train_all(
-    scenario: Scenario, placement: int | None, plan: list[TrainingJob], jobs: int, on_progress: Progress | None
-) -> list[TrainingRun]:
+def _train_all(target: Target, plan: list[TrainingJob], jobs: int, on_progress: Progress | None) -> list[TrainingRun]:
     """Run the trainings in worker processes; progress is read from their ``gap.csv``."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(_run_job, scenario, placement, job): job for job in plan}
+        futures = {pool.submit(_run_job, target, job): job for job in plan}
         try:
             pending: set[Future[TrainingRun]] = set(futures)
             while pending:
@@ -122,8 +120,8 @@ def _train_all(
             raise
 
 
-def _run_job(scenario: Scenario, placement: int | None, job: TrainingJob) -> TrainingRun:
-    return train(scenario, job.algorithm, job.directory, placement=placement, seed=job.seed, settings=job.settings)
+def _run_job(target: Target, job: TrainingJob) -> TrainingRun:
+    return train(target, job.algorithm, job.directory, seed=job.seed, settings=job.settings)
 
 
 def _report(job: TrainingJob, on_progress: Progress | None) -> None:
@@ -132,21 +130,43 @@ def _report(job: TrainingJob, on_progress: Progress | None) -> None:
         on_progress(job.name, curve[-1].steps, job.settings.total_steps, curve[-1].relative_gap)
 
 
-def _policy_rows(problem: StoppingProblem, runs: list[TrainingRun]) -> list[dict[str, Any]]:
+def _policy_rows(target: Target, runs: list[TrainingRun]) -> list[dict[str, Any]]:
     """The table: rules, trained agents, the optimum, and the bound that no causal policy can pass."""
-    rules = bl.reference_rules(problem)
-    optimum = rules.pop("Optimum")
-    agents = {a.upper(): [run.model() for run in runs if run.algorithm == a] for a in ALGORITHMS}
-    policies: dict[str, list[Any]] = {"Random": [bl.RandomPolicy()]}
-    policies |= {name: [rule.policy()] for name, rule in rules.items()} | agents | {"Optimum": [optimum.policy()]}
-    bound = bl.clairvoyant_cost(problem)
-    return [
-        *(_row(name, [bl.evaluate(policy, problem) for policy in seeds]) for name, seeds in policies.items()),
-        {"policy": "Clairvoyant bound", "cost": bound, "relative_gap": bound / optimum.cost - 1.0},
-    ]
+    reference = _joint_reference(target.scenario) if target.joint else _splitting_reference(target)
+    optimum, bound = reference.pop("Optimum"), reference.pop("Clairvoyant bound")
+    agents = {a.upper(): [target.score(run.model()) for run in runs if run.algorithm == a] for a in ALGORITHMS}
+    rows = {name: [score] for name, score in reference.items()} | agents | {"Optimum": [optimum]}
+    clairvoyant = {"policy": "Clairvoyant bound", "cost": bound, "relative_gap": bound / optimum.cost - 1.0}
+    return [*(_row(name, scores) for name, scores in rows.items()), clairvoyant]
 
 
-def _row(policy: str, scores: list[bl.Score]) -> dict[str, Any]:
+def _splitting_reference(target: Target) -> dict[str, Any]:
+    """Scores of the analytic policies with the given placement."""
+    problem = target.scenario.problem(target.placement)
+    policies: dict[str, Policy] = {"Random": bl.RandomPolicy()}
+    policies |= {name: rule.policy() for name, rule in bl.reference_rules(problem).items()}
+    scores = {name: bl.evaluate(policy, problem) for name, policy in policies.items()}
+    return {**scores, "Clairvoyant bound": bl.clairvoyant_cost(problem)}
+
+
+def _joint_reference(scenario: Scenario) -> dict[str, Any]:
+    """Scores of the analytic policies, each with the placement that suits it best."""
+    table = bl.optimal_placement(scenario)
+    placements = range(scenario.largest_placement + 1)
+    best: dict[str, Any] = {}
+    for placement in placements:
+        problem = scenario.problem(placement)
+        for name, rule in bl.reference_rules(problem).items():
+            if name == "Device only" and placement < scenario.layers:
+                continue
+            score = bl.joint_score(bl.score_moments(rule.moments, problem), placement, table)
+            if name not in best or score.cost < best[name].cost:
+                best[name] = score
+    bound = min(bl.clairvoyant_cost(scenario.problem(m)) + float(scenario.download_cost[m]) for m in placements)
+    return {**best, "Clairvoyant bound": bound}
+
+
+def _row(policy: str, scores: list[Any]) -> dict[str, Any]:
     """Means over seeds, and the gap of every seed."""
 
     def mean(values: list[Any]) -> Any:
@@ -161,28 +181,27 @@ def _row(policy: str, scores: list[bl.Score]) -> dict[str, Any]:
         "time_s": mean([score.time_s for score in scores]),
         "energy_j": mean([score.energy_j for score in scores]),
         "split_probability": mean([score.split_probability for score in scores]),
+        "placements": [score.placement for score in scores if isinstance(score, bl.JointScore)],
     }
 
 
-def _training_row(problem: StoppingProblem, run: TrainingRun) -> dict[str, Any]:
-    """Curve and learned thresholds of one training."""
-    found = bl.switches(run.model(), problem)
+def _training_row(target: Target, run: TrainingRun) -> dict[str, Any]:
+    """Curve, placement and learned thresholds of one training."""
+    policy, placement = target.splitting(run.model())
+    found = bl.switches(policy, target.scenario.problem(placement))
     switch_db: list[list[float | str]] = [["always"] if zero else ["never"] for zero in found.offloads_at_zero]
-    for stage in range(problem.horizon):
+    for stage in range(placement):
         here = found.snr[found.stage == stage]
         if here.size:
             switch_db[stage] = [_db(snr) for snr in here]
     return {
         "algorithm": run.algorithm,
         "seed": run.seed,
+        "placement": placement,
         "seconds": run.curve[-1].seconds,
-        "curve": [_point(point) for point in run.curve],
+        "curve": [[point.steps, point.relative_gap] for point in run.curve],
         "switch_db": switch_db,
     }
-
-
-def _point(point: GapPoint) -> list[float]:
-    return [point.steps, point.relative_gap]
 
 
 def _reach(solution: bl.Solution) -> list[float]:

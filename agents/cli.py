@@ -4,9 +4,10 @@ import json
 import shutil
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +16,9 @@ from cointer_gym import baselines as bl
 from cointer_gym.agents import screen
 from cointer_gym.agents.screen import console
 from cointer_gym.scenario import Scenario, list_scenarios
+
+if TYPE_CHECKING:
+    from cointer_gym.agents.targets import Target
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +33,7 @@ Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a f
 Steps = Annotated[int | None, typer.Option(help="Training steps; the committed settings unless given.", min=1)]
 Out = Annotated[Path | None, typer.Option(help="Where to write; a folder under runs/ unless given.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Delete earlier trainings there and start again.")]
+Joint = Annotated[bool, typer.Option("--joint", help="Learn the placement, too (CoInferencePlacement-v0).")]
 Seed = Annotated[int, typer.Option(help="Seed of networks, exploration and fading.", min=0)]
 
 
@@ -84,6 +89,7 @@ def train(
     scenario: ScenarioName = "alexnet-pi",
     algorithm: Annotated[str, typer.Option(help="ppo or dqn.")] = "ppo",
     placement: Placement = None,
+    joint: Joint = False,
     override: Overrides = None,
     seed: Seed = 0,
     steps: Steps = None,
@@ -94,12 +100,12 @@ def train(
     from cointer_gym.agents.settings import as_algorithm, load_settings
     from cointer_gym.agents.training import train as train_model
 
-    loaded, chosen = _load(scenario, override), as_algorithm(algorithm)
-    settings = load_settings(chosen, **_given(total_steps=steps))
-    directory = out or Path("runs") / "train" / loaded.name / f"{chosen}-seed{seed}"
+    target, chosen = _target(_load(scenario, override), placement, joint), as_algorithm(algorithm)
+    settings = load_settings(chosen, joint=target.joint, **_given(total_steps=steps))
+    directory = out or Path("runs") / "train" / target.label / f"{chosen}-seed{seed}"
     if fresh:
         _delete_training(directory)
-    run = train_model(loaded, chosen, directory, placement=placement, seed=seed, settings=settings, progress=True)
+    run = train_model(target, chosen, directory, seed=seed, settings=settings, progress=True)
     last = run.curve[-1]
     gap = f"{100 * last.relative_gap:.4f} % above the optimum"
     console.print(f"{chosen.upper()}, {last.steps:,} steps in {last.seconds:.0f} s: {last.cost:.6f} ETC, {gap}")
@@ -117,19 +123,25 @@ def evaluate(
     """Score a trained model exactly, stage by stage."""
     from cointer_gym.agents.training import load_run
 
-    trained, record = load_run(run)
-    problem = _load(scenario or record["scenario"], override).problem(record["placement"])
+    trained, target = load_run(run)
+    target = replace(target, scenario=_load(scenario or target.scenario, override))
     model = trained.model()
-    if model.observation_space.shape != (problem.horizon + 2,):
+    if model.observation_space.shape != target.vec_env(1).observation_space.shape:
         raise ValueError(
-            f"{run} sees {model.observation_space.shape} observations, the problem has {(problem.horizon + 2,)}"
+            f"{run} was trained with observations of shape {model.observation_space.shape}, which do not fit"
         )
-    optimum, score = bl.backward_induction(problem), bl.evaluate(model, problem)
+    policy, layers = target.splitting(model)
+    problem = target.scenario.problem(layers)
+    optimum, score = bl.backward_induction(problem), bl.evaluate(policy, problem)
     scores = {"Optimum": bl.score_moments(optimum.moments, problem), trained.algorithm.upper(): score}
+    if target.joint:
+        joint = bl.joint_score(score, layers, bl.optimal_placement(target.scenario))
+        gap = f"{screen.percent(joint.relative_gap, 4)} above the joint optimum"
+        console.print(f"Places {layers} layers: {joint.cost:.6f} ETC with the download, {gap}. With this placement:")
     console.print(screen.score_table(scores, problem))
-    console.print(screen.regret_table(score, bl.switches(model, problem), optimum))
+    console.print(screen.regret_table(score, bl.switches(policy, problem), optimum))
     if episodes:
-        estimate = bl.simulate(model, problem, episodes, seed)
+        estimate = bl.simulate(policy, problem, episodes, seed)
         low, high = estimate.interval()
         console.print(f"Simulated {episodes:,} tasks: {estimate.cost:.6f} ETC, 95 % interval {low:.6f} to {high:.6f}")
 
@@ -138,6 +150,7 @@ def evaluate(
 def benchmark(
     scenario: ScenarioName = "alexnet-pi",
     placement: Placement = None,
+    joint: Joint = False,
     override: Overrides = None,
     seeds: Annotated[int, typer.Option(help="Trainings per algorithm.", min=1)] = 3,
     steps: Steps = None,
@@ -149,16 +162,14 @@ def benchmark(
     from cointer_gym.agents.benchmark import benchmark as run_benchmark
     from cointer_gym.agents.report import HEADER, table_rows, write_report
 
-    loaded = _load(scenario, override)
-    directory = out or Path("runs") / "benchmark" / loaded.name
+    target = _target(_load(scenario, override), placement, joint)
+    directory = out or Path("runs") / "benchmark" / target.label
     if fresh:
         for training in (directory / "trainings").glob("*"):
             _delete_training(training)
     bars, on_progress = screen.training_bars()
     with bars:
-        run_benchmark(
-            loaded, directory, placement=placement, seeds=seeds, jobs=jobs, steps=steps, on_progress=on_progress
-        )
+        run_benchmark(target, directory, seeds=seeds, jobs=jobs, steps=steps, on_progress=on_progress)
     results = write_report(directory)
     table = screen.table(*HEADER, title=f"{results['scenario']}: exact expected cost per task")
     for row in table_rows(results):
@@ -178,6 +189,12 @@ def report(
     results = write_report(out)
     if into is not None:
         insert_table(into, results)
+
+
+def _target(scenario: Scenario, placement: int | None, joint: bool) -> "Target":
+    from cointer_gym.agents.targets import Target
+
+    return Target(scenario, "CoInferencePlacement-v0" if joint else "CoInference-v0", placement)
 
 
 def _load(scenario: Any, override: list[str] | None) -> Scenario:

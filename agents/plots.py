@@ -10,11 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cointer_gym.agents.storage import replace_file
+from cointer_gym.units import FloatArray
 
 # Okabe and Ito's palette, legible to the colour-blind
 COLOURS = {"ppo": "#0072B2", "dqn": "#D55E00", "optimum": "#000000", "rule": "#7F7F7F"}
 MARKERS = {"ppo": "o", "dqn": "^"}
-_STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
+STYLE: Any = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -29,34 +30,38 @@ def save(figure: Figure, path: Path) -> None:
     replace_file(path, lambda draft: figure.savefig(draft, dpi=200, metadata={} if path.suffix == ".png" else None))
 
 
-@rc_context(_STYLE)
+@rc_context(STYLE)
 def plot_thresholds(results: dict[str, Any], path: Path) -> None:
     """SNR thresholds of the trained policies over the optimal ones, per stage, and how often the optimum is there."""
-    stages = np.arange(len(results["optimal_threshold_db"]))
+    learned = [len(training["switch_db"]) for training in results["trainings"]]
+    stages = np.arange(max(len(results["optimal_threshold_db"]), *learned, 1))
     figure = new_figure(7.2, 4.2)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     low, high = _db_range(results)
     optimal = np.array([_clipped(value, low, high) for value in results["optimal_threshold_db"]])
-    for stage, threshold in zip(stages, optimal, strict=True):
+    reach = np.zeros(stages.size)
+    reach[: optimal.size] = results["reach_probability"][: optimal.size]
+    for stage, threshold in enumerate(optimal):
         label = "optimum offloads" if stage == 0 else None
         top.fill_between(
             [stage - 0.4, stage + 0.4], threshold, high, color="#009E73", alpha=0.13, linewidth=0, label=label
         )
-    top.hlines(optimal, stages - 0.4, stages + 0.4, color=COLOURS["optimum"], linewidth=1.6, label="optimal threshold")
+    placed = np.arange(optimal.size)
+    top.hlines(optimal, placed - 0.4, placed + 0.4, color=COLOURS["optimum"], linewidth=1.6, label="optimal threshold")
     for algorithm in ("ppo", "dqn"):
-        _scatter_switches(top, results, algorithm, low, high)
+        _scatter_switches(top, [t for t in results["trainings"] if t["algorithm"] == algorithm], reach, low, high)
     _mark_level(top, results["snr_quantiles_db"][1], "1 draw in 1000 is above", linestyle=":")
     top.set(ylabel="SNR threshold (dB)", ylim=(low - 1, high + 1), title=f"{results['scenario']}: when to offload")
     handles, labels = top.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
-    bottom.bar(stages, results["reach_probability"][: stages.size], width=0.8, color="#BBBBBB")
+    bottom.bar(stages, reach, width=0.8, color="#BBBBBB")
     bottom.set(ylabel="P(reached)", ylim=(0, 1.05), yticks=[0, 0.5, 1])
     bottom.set_xticks(stages, [results["stage_names"][n] for n in stages], rotation=40 if stages.size > 8 else 0)
     bottom.set_xlabel("feature in hand")
     save(figure, path)
 
 
-@rc_context(_STYLE)
+@rc_context(STYLE)
 def plot_learning(results: dict[str, Any], path: Path) -> None:
     """Exact gap to the optimum against training steps, one thin line per seed and their median."""
     figure = new_figure(7.2, 3.6)
@@ -85,9 +90,9 @@ def _mark_level(axes: Axes, level: float, text: str, linestyle: str) -> None:
     axes.annotate(text, corner, xycoords=("axes fraction", "data"), ha="right", va="bottom", color="#555555", size=7)
 
 
-def _scatter_switches(axes: Axes, results: dict[str, Any], algorithm: str, low: float, high: float) -> None:
-    """One marker per switch; faint where the optimum hardly ever comes, because nothing is learned there."""
-    trainings = [t for t in results["trainings"] if t["algorithm"] == algorithm]
+def _scatter_switches(axes: Axes, trainings: list[dict[str, Any]], reach: FloatArray, low: float, high: float) -> None:
+    """One marker per switch; hollow where the optimum hardly ever comes, because nothing is learned there."""
+    algorithm = trainings[0]["algorithm"]
     offset = -0.15 if algorithm == "ppo" else 0.15
     for index, training in enumerate(trainings):
         points = [
@@ -95,8 +100,8 @@ def _scatter_switches(axes: Axes, results: dict[str, Any], algorithm: str, low: 
             for stage, values in enumerate(training["switch_db"])
             for value in values
         ]
-        x, y, stage = np.array(points).T
-        often = np.array(results["reach_probability"])[stage.astype(int)] >= 0.01
+        x, y, stage = np.array(points).reshape(-1, 3).T
+        often = reach[stage.astype(int)] >= 0.01
         label = f"{algorithm.upper()}, {len(trainings)} seeds" if index == 0 else None
         colour, marker = COLOURS[algorithm], MARKERS[algorithm]
         axes.scatter(x[often], y[often], s=22, color=colour, marker=marker, label=label, zorder=3)

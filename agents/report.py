@@ -78,8 +78,14 @@ def _cells(row: dict[str, Any], stage_names: list[str]) -> tuple[str, ...]:
         gap_text(row),
         "" if time_s is None else f"{time_s:.4f}",
         "" if energy_j is None else f"{energy_j:.4f}",
-        splits_text(row.get("split_probability") or [], stage_names),
+        _layers_text(row) + splits_text(row.get("split_probability") or [], stage_names),
     )
+
+
+def _layers_text(row: dict[str, Any]) -> str:
+    """The placements of a joint policy, e.g. ``8 layers: ``; nothing where the placement is given."""
+    chosen = sorted(set(row.get("placements") or []))
+    return f"{', '.join(map(str, chosen))} layers: " if chosen else ""
 
 
 def _csv(results: dict[str, Any]) -> str:
@@ -106,9 +112,11 @@ def _markdown(results: dict[str, Any]) -> str:
         for steps, gap in t["curve"][-1:]
     ]
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
-    return f"""# Benchmark on {results["scenario"]}
+    joint = results["env_id"] == "CoInferencePlacement-v0"
+    placed = "Each policy chooses how many of the" if joint else f"{results['placement']} of the"
+    return f"""# {results["env_id"]} on {results["scenario"]}
 
-{results["placement"]} of {results["layers"]} layers on the device. Every number is an exact expectation,
+{placed} {results["layers"]} layers are on the device. Every number is an exact expectation,
 not a rollout average; PPO and DQN are means over their seeds, with the gap of the worst seed.
 
 {markdown_table(results)}

@@ -71,14 +71,20 @@ class DqnSettings(TrainingSettings):
     exploration_final_probability: Fraction
 
 
-def load_settings(algorithm: Algorithm, **overrides: Any) -> PpoSettings | DqnSettings:
+def load_settings(algorithm: Algorithm, *, joint: bool = False, **overrides: Any) -> PpoSettings | DqnSettings:
     """The committed settings of ``ppo`` or ``dqn``, with some fields replaced.
+
+    Args:
+        algorithm: ``ppo`` or ``dqn``.
+        joint: for ``CoInferencePlacement-v0``.
+        **overrides: fields and their new values.
 
     Raises:
         ValueError: unknown field, or a value out of range.
     """
     text = (resources.files("cointer_gym.agents") / "settings.toml").read_text(encoding="utf-8")
-    content = tomllib.loads(text)[algorithm] | overrides
+    tables = tomllib.loads(text)
+    content = tables[algorithm] | (tables["placement"][algorithm] if joint else {}) | overrides
     return PpoSettings.model_validate(content) if algorithm == "ppo" else DqnSettings.model_validate(content)
 
 

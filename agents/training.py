@@ -27,10 +27,8 @@ from stable_baselines3.common.utils import LinearSchedule
 
 from cointer_gym.agents.settings import Algorithm, DqnSettings, PpoSettings, as_algorithm, load_settings
 from cointer_gym.agents.storage import read_json, replace_file, write_json, write_text
+from cointer_gym.agents.targets import Target
 from cointer_gym.agents.vec_env import NativeVecEnv
-from cointer_gym.baselines import evaluate
-from cointer_gym.envs import CoInferenceVectorEnv
-from cointer_gym.problem import StoppingProblem
 from cointer_gym.scenario import Scenario
 
 CLASSES: dict[str, type[PPO] | type[DQN]] = {"ppo": PPO, "dqn": DQN}
@@ -62,11 +60,10 @@ class TrainingRun:
 
 
 def train(
-    scenario: Scenario,
+    target: Target,
     algorithm: Algorithm,
     out: Path,
     *,
-    placement: int | None = None,
     seed: int = 0,
     settings: PpoSettings | DqnSettings | None = None,
     evaluations: int = 40,
@@ -76,10 +73,9 @@ def train(
     """Train one model, or go on with, or return, the one in ``out``.
 
     Args:
-        scenario: what to train on.
+        target: what to train on.
         algorithm: ``ppo`` or ``dqn``.
         out: directory of the run.
-        placement: layers on the device; None is all.
         seed: of networks, exploration and fading.
         settings: None takes the committed ones.
         evaluations: exact evaluations during training, evenly spaced.
@@ -92,15 +88,15 @@ def train(
     Raises:
         ValueError: ``out`` holds a run with another scenario, algorithm, seed or settings.
     """
-    chosen = settings or load_settings(algorithm)
-    record = run_record(scenario, algorithm, placement, seed, chosen)
+    chosen = settings or load_settings(algorithm, joint=target.joint)
+    record = run_record(target, algorithm, seed, chosen)
     _claim(out, record)
     curve_file, model_file = out / "gap.csv", out / "model.zip"
     if not model_file.exists():
-        env = NativeVecEnv(CoInferenceVectorEnv(chosen.num_envs, scenario, placement, autoreset_mode="SameStep"))
+        env = target.vec_env(chosen.num_envs)
         with _one_thread():
             model = _resume(algorithm, out, env) or _create(chosen, env, seed, out)
-            recorder = GapRecorder(env.env.problem, out, max(chosen.total_steps // evaluations, 1), checkpoint_every_s)
+            recorder = GapRecorder(target, out, max(chosen.total_steps // evaluations, 1), checkpoint_every_s)
             left = chosen.total_steps - model.num_timesteps
             model.learn(left, callback=recorder, reset_num_timesteps=False, tb_log_name="log", progress_bar=progress)
             recorder.record_gap()
@@ -110,16 +106,15 @@ def train(
     return TrainingRun(out, algorithm, seed, tuple(read_curve(curve_file)))
 
 
-def run_record(
-    scenario: Scenario, algorithm: Algorithm, placement: int | None, seed: int, settings: PpoSettings | DqnSettings
-) -> dict[str, Any]:
+def run_record(target: Target, algorithm: Algorithm, seed: int, settings: PpoSettings | DqnSettings) -> dict[str, Any]:
     """Everything a run depends on, as plain data."""
     return {
         "algorithm": algorithm,
         "seed": seed,
-        "placement": placement,
+        "env_id": target.env_id,
+        "placement": target.placement,
         "settings": settings.model_dump(mode="json"),
-        "scenario": scenario.model_dump(mode="json", exclude_none=True),
+        "scenario": target.scenario.model_dump(mode="json", exclude_none=True),
         "versions": installed_versions(),
     }
 
@@ -129,8 +124,8 @@ def installed_versions() -> dict[str, str]:
     return {name: version(name) for name in ("cointer-gym", "gymnasium", "numpy", "stable-baselines3", "torch")}
 
 
-def load_run(directory: Path) -> tuple[TrainingRun, dict[str, Any]]:
-    """A finished training and its record.
+def load_run(directory: Path) -> tuple[TrainingRun, Target]:
+    """A finished training and what it was trained on.
 
     Raises:
         ValueError: the directory holds no finished training.
@@ -141,15 +136,16 @@ def load_run(directory: Path) -> tuple[TrainingRun, dict[str, Any]]:
             f"{directory} holds no model.zip: the training has not finished; run the same command to go on"
         )
     curve = tuple(read_curve(directory / "gap.csv"))
-    return TrainingRun(directory, as_algorithm(record["algorithm"]), record["seed"], curve), record
+    target = Target(Scenario.load(record["scenario"]), record["env_id"], record["placement"])
+    return TrainingRun(directory, as_algorithm(record["algorithm"]), record["seed"], curve), target
 
 
 class GapRecorder(BaseCallback):
     """Evaluates the current policy exactly at even spacing, logs it, and writes checkpoints."""
 
-    def __init__(self, problem: StoppingProblem, out: Path, every_steps: int, checkpoint_every_s: float) -> None:
+    def __init__(self, target: Target, out: Path, every_steps: int, checkpoint_every_s: float) -> None:
         super().__init__()
-        self._problem, self._out = problem, out
+        self._target, self._out = target, out
         self._every_steps, self._checkpoint_every_s = every_steps, checkpoint_every_s
         self._points: list[GapPoint] = []
 
@@ -173,7 +169,7 @@ class GapRecorder(BaseCallback):
         """Evaluate now and rewrite ``gap.csv``."""
         if self._points and self._points[-1].steps == self.num_timesteps:
             self._points.pop()
-        score = evaluate(self.model, self._problem)
+        score = self._target.score(self.model)
         seconds = time.monotonic() - self._started
         self._points.append(GapPoint(self.num_timesteps, seconds, score.cost, score.relative_gap))
         self.logger.record("optimality/relative_gap", score.relative_gap)

@@ -7,11 +7,11 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
-from cointer_gym.envs.vector import CoInferenceVectorEnv
+from cointer_gym.envs.vector import TaskVectorEnv
 
 
 class NativeVecEnv(VecEnv):
-    """Adapts a ``CoInferenceVectorEnv`` with same-step reset to Stable-Baselines3's ``VecEnv``.
+    """Adapts a native vector environment with same-step reset to Stable-Baselines3's ``VecEnv``.
 
     Args:
         env: the vector environment.
@@ -20,7 +20,7 @@ class NativeVecEnv(VecEnv):
         ValueError: ``env`` does not reset within the step, which Stable-Baselines3 needs.
     """
 
-    def __init__(self, env: CoInferenceVectorEnv) -> None:
+    def __init__(self, env: TaskVectorEnv) -> None:
         if env.autoreset_mode is not AutoresetMode.SAME_STEP:
             raise ValueError(f"autoreset_mode = {env.autoreset_mode.value} must be {AutoresetMode.SAME_STEP.value}")
         self.env = env

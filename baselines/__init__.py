@@ -2,6 +2,14 @@
 
 from cointer_gym.baselines.clairvoyant import clairvoyant_cost
 from cointer_gym.baselines.evaluation import Score, Switches, evaluate, policy_moments, score_moments, switches
+from cointer_gym.baselines.joint import (
+    JointScore,
+    PlacedPolicy,
+    chosen_placement,
+    evaluate_joint,
+    joint_optimum,
+    joint_score,
+)
 from cointer_gym.baselines.placement import ClosedForm, PlacementTable, closed_form_placement, optimal_placement
 from cointer_gym.baselines.rules import (
     backward_induction,
@@ -14,30 +22,40 @@ from cointer_gym.baselines.rules import (
 )
 from cointer_gym.baselines.simulation import Estimate, simulate
 from cointer_gym.baselines.solution import Solution, threshold_solution
-from cointer_gym.policies import RandomPolicy, ThresholdPolicy
+from cointer_gym.baselines.updates import UpdatePeriods, simulate_updates
+from cointer_gym.policies import PlacementPolicy, RandomPolicy, ThresholdPolicy
 
 __all__ = [
     "ClosedForm",
     "Estimate",
+    "JointScore",
+    "PlacedPolicy",
+    "PlacementPolicy",
     "PlacementTable",
     "RandomPolicy",
     "Score",
     "Solution",
     "Switches",
     "ThresholdPolicy",
+    "UpdatePeriods",
     "backward_induction",
     "best_static_split",
+    "chosen_placement",
     "clairvoyant_cost",
     "closed_form_placement",
     "device_only",
     "edge_only",
     "evaluate",
+    "evaluate_joint",
+    "joint_optimum",
+    "joint_score",
     "look_ahead",
     "optimal_placement",
     "policy_moments",
     "reference_rules",
     "score_moments",
     "simulate",
+    "simulate_updates",
     "static_split",
     "switches",
     "threshold_solution",

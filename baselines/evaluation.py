@@ -116,14 +116,14 @@ class Switches(NamedTuple):
 def switches(policy: Policy, problem: StoppingProblem, *, grid: int = 2048) -> Switches:
     """Locate every switch of a deterministic policy to the resolution of its observations; see ``evaluate``."""
     edges = _grid_edges(problem, grid)
-    offloads = _offloads(policy, _grid_observations(problem, edges)).reshape(problem.horizon, grid + 1)
-    stage, cell = np.nonzero(offloads[:, 1:] != offloads[:, :-1])
-    low, high, to_offload = edges[cell], edges[cell + 1], offloads[stage, cell + 1]
+    chosen = offloads(policy, _grid_observations(problem, edges)).reshape(problem.horizon, grid + 1)
+    stage, cell = np.nonzero(chosen[:, 1:] != chosen[:, :-1])
+    low, high, to_offload = edges[cell], edges[cell + 1], chosen[stage, cell + 1]
     for _ in range(_BISECTIONS if stage.size else 0):
         middle = np.where(low > 0, np.sqrt(low * high), 0.5 * high)
-        above = _offloads(policy, observe(problem, stage, middle)) == to_offload
+        above = offloads(policy, observe(problem, stage, middle)) == to_offload
         low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return Switches(offloads[:, 0], stage, high, to_offload)
+    return Switches(chosen[:, 0], stage, high, to_offload)
 
 
 def policy_moments(policy: Policy, problem: StoppingProblem, *, grid: int = 2048) -> OffloadMoments:
@@ -163,7 +163,14 @@ def _grid_observations(problem: StoppingProblem, edges: FloatArray) -> NDArray[n
     return observe(problem, stages, np.tile(edges, problem.horizon))
 
 
-def _offloads(policy: Policy, observations: NDArray[np.float32]) -> BoolArray:
+def offloads(policy: Policy, observations: NDArray[np.float32]) -> BoolArray:
+    """Whether the policy offloads, shape (batch,), for observations of shape (batch, M+2).
+
+    Raises:
+        ValueError: ``predict`` returned something other than one action in {0, 1} per observation.
+    """
+    if not observations.size:  # no layer on the device, nothing to ask; networks choke on empty batches
+        return np.empty(0, dtype=np.bool_)
     actions = np.asarray(policy.predict(observations, deterministic=True)[0])
     if actions.shape != observations.shape[:1] or not np.isin(actions, (0, 1)).all():
         raise ValueError(

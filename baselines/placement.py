@@ -2,8 +2,8 @@
 
     total(M) = V_0(M) + (w_t + w_e P_r) sum_{l <= M} P_l / (R_d K)
 
-V_0(M), the expected cost of one inference, falls with M because a longer horizon leaves more choice; the download, spread over
-the K tasks until the next update, rises.
+V_0(M), the expected cost of one inference, falls with M because a longer horizon leaves more choice; the download,
+spread over the K tasks until the next update, rises.
 """
 
 from dataclasses import dataclass
@@ -67,14 +67,14 @@ def optimal_placement(scenario: Scenario, rule: Rule = "optimal") -> PlacementTa
 
     Args:
         scenario: network, hardware and prices.
-        rule: how tasks are split: ``optimal`` (backward induction), ``look-ahead`` (one stage), or ``static`` (run all placed
-            layers, then upload: no decision online).
+        rule: how tasks are split: ``optimal`` (backward induction), ``look-ahead`` (one stage), or ``static`` (run all
+            placed layers, then upload: no decision online).
 
     Returns:
         PlacementTable: arrays of shape (L+1,).
 
     Raises:
-        ValueError: unknown rule.
+        ValueError: unknown rule, or every placement that fits into the memory has infinite mean cost.
 
     Source:
         Yan, Bi, Zhang 2022, joint placement and splitting; the batched pass is this package's.
@@ -91,6 +91,11 @@ def optimal_placement(scenario: Scenario, rule: Rule = "optimal") -> PlacementTa
     else:
         inference = problem.static_cost
     allowed = np.arange(scenario.layers + 1) <= scenario.largest_placement
+    if np.isinf(inference[allowed]).all():
+        raise ValueError(
+            f"{scenario.name}: min_efficiency = {problem.channel.min_efficiency} makes the mean cost of every "
+            f"placement that fits into the memory infinite under rule = {rule!r}; give min_efficiency > 0"
+        )
     return PlacementTable(
         scenario=scenario,
         rule=rule,
@@ -109,9 +114,9 @@ class ClosedForm:
     cost: float
     """Total cost per task of M*, ETC."""
     threshold_snr: float
-    """The SNR from which every stage but L-1 offloads, linear."""
+    """The SNR from which every stage offloads, linear; stage L-1 has its own if M* = L."""
     offload_probability: float
-    """q, the same at every stage but L-1."""
+    """q, the same at every stage; stage L-1 has its own if M* = L."""
     value_of_waiting: float
     """Delta = A Phi(tau) - c', what being able to wait once more saves, ETC."""
     download_cost: float
@@ -121,8 +126,8 @@ class ClosedForm:
 def closed_form_placement(scenario: Scenario) -> ClosedForm:
     """Optimal placement of a network of equal layers without any recursion over stages.
 
-    With A, b = B_n - B_{n+1}, c' = c - b and d the same for all layers, the look-ahead threshold tau = c'/A + E[x] and the
-    stopping probability q = F(tau) are the same at every stage, and
+    With A, b = B_n - B_{n+1}, c' = c - b and d the same for all layers, the look-ahead threshold tau = c'/A + E[x] and
+    the stopping probability q = F(tau) are the same at every stage, and
 
         total(M+1) - total(M) = d - (1-q)^M Delta,    Delta = A Phi(tau) - c'
         M* = 0 if Delta <= d, else ceil(ln(d / Delta) / ln(1 - q)), at most L-1; then compared with M = L.
@@ -137,8 +142,8 @@ def closed_form_placement(scenario: Scenario) -> ClosedForm:
         ValueError: the layers are not equal (says in what), the device memory is limited, or E[x] is infinite.
 
     Source:
-        Yan, Bi, Zhang 2022 claims a closed form for the multilayer perceptron with equal neurons; this one is derived in
-        docs/model.md.
+        Yan, Bi, Zhang 2022 claims a closed form for the multilayer perceptron with equal neurons; this one is derived
+        in docs/model.md.
     """
     problem, layers = scenario.problem(), scenario.layers
     airtime, device, step, download = _equal_terms(scenario)
@@ -152,53 +157,64 @@ def closed_form_placement(scenario: Scenario) -> ClosedForm:
     extra = device - step
     tau = extra / airtime + mean_uses
     waiting = airtime * float(channel.lower_partial_moment(tau)) - extra
-    keep = 1.0 - float(channel.cdf(tau))
-    best = min(_first_loss(download, waiting, keep), layers - 1)
+    stop = float(channel.cdf(tau))
+    best = min(_first_loss(download, waiting, stop), layers - 1)
 
     def total(placement: int) -> float:
         """Cost of a placement below L: a geometric series of savings."""
-        stages = float(placement) if keep == 1.0 else (1.0 - keep**placement) / (1.0 - keep)
-        return float(problem.static_cost[0]) + placement * download - waiting * stages
+        return float(problem.static_cost[0]) + placement * download - waiting * _stages_reached(stop, placement)
 
     completion = device - airtime * float(channel.lower_partial_moment((device - step) / airtime))
-    whole = total(layers - 1) + download + keep ** (layers - 1) * (completion - airtime * mean_uses - step)
+    whole = total(layers - 1) + download + (1.0 - stop) ** (layers - 1) * (completion - airtime * mean_uses - step)
     placement, cost = (layers, whole) if whole < total(best) else (best, total(best))
     return ClosedForm(
         placement=placement,
         cost=cost,
         threshold_snr=float(channel.threshold_snr(tau)),
-        offload_probability=1.0 - keep,
+        offload_probability=stop,
         value_of_waiting=waiting,
         download_cost=download,
     )
 
 
-def _first_loss(download: float, waiting: float, keep: float) -> int:
-    """The smallest M >= 0 with download >= keep^M * waiting; a huge number if there is none."""
+def _stages_reached(stop: float, placement: int) -> float:
+    """Expected number of stages reached among the first M, 1 + (1-q) + ... + (1-q)^(M-1)."""
+    if stop in (0.0, 1.0):
+        return float(placement if stop == 0.0 else placement > 0)
+    return float(-np.expm1(placement * np.log1p(-stop)) / stop)
+
+
+def _first_loss(download: float, waiting: float, stop: float) -> int:
+    """The smallest M >= 0 with download >= (1-q)^M * waiting; a huge number if there is none."""
     if waiting <= download:
         return 0
-    if keep == 0.0:
+    if stop == 1.0:
         return 1
-    if download == 0.0 or keep == 1.0:
+    if download == 0.0 or stop == 0.0:
         return np.iinfo(np.int64).max
-    return int(np.ceil(np.log(download / waiting) / np.log(keep)))
+    return int(np.ceil((np.log(download) - np.log(waiting)) / np.log1p(-stop)))
 
 
 def _equal_terms(scenario: Scenario) -> tuple[float, float, float, float]:
     """A, c, b and d of equal layers."""
-    problem = scenario.problem()
-    terms = {
-        "feature size (output_bits of stages 0..L-1)": problem.cost.airtime[:-1],
-        "device cost (work) per layer": problem.cost.device,
-        "edge cost (work) per layer": -np.diff(problem.cost.edge),
-        "download (parameter_bits) per layer": np.diff(scenario.download_cost),
-    }
-    for name, values in terms.items():
-        if not np.allclose(values, values[0], rtol=1e-9, atol=0.0):
-            odd = int(np.argmax(np.abs(values - values[0])))
+    problem, names = scenario.problem(), scenario.dnn.stage_names
+    edge = -np.diff(problem.cost.edge)
+    quantities = (
+        ("feature size in bits", scenario.dnn.output_bits[:-1], names[:-1]),
+        ("device cost in ETC", problem.cost.device, names[1:]),
+        ("edge cost in ETC", edge, names[1:]),
+        ("parameter size in bits", scenario.dnn.parameter_bits, names[1:]),
+    )
+    for quantity, values, labels in quantities:
+        odd = int(np.argmax(np.abs(values - values[0])))
+        if not np.isclose(values[odd], values[0], rtol=1e-9, atol=0.0):
             raise ValueError(
-                f"{scenario.name}: the closed form needs equal layers, but the {name} differs: "
-                f"{values[0]:.6g} at {problem.stage_names[0]!r}, {values[odd]:.6g} at index {odd}"
+                f"{scenario.name}: the closed form needs equal layers, but the {quantity} differs: "
+                f"{values[0]:.6g} at {labels[0]!r}, {values[odd]:.6g} at {labels[odd]!r}"
             )
-    airtime, device, step, download = (float(values[0]) for values in terms.values())
-    return airtime, device, step, download
+    return (
+        float(problem.cost.airtime[0]),
+        float(problem.cost.device[0]),
+        float(edge[0]),
+        float(scenario.download_cost[1]),
+    )

@@ -1,13 +1,16 @@
 """Monte-Carlo estimates on common random numbers: the cross-check of the exact evaluation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scipy.special import ndtri
 
+from cointer_gym.baselines.evaluation import offloads
 from cointer_gym.observation import observe
 from cointer_gym.policies import Policy
-from cointer_gym.problem import StoppingProblem
+from cointer_gym.problem import StageTerms, StoppingProblem
 from cointer_gym.stopping import incurred, transition
 from cointer_gym.units import FloatArray, checked_integer
 
@@ -21,6 +24,11 @@ class Estimate:
     standard_error: float
     costs: FloatArray
     """ETC of each task, shape (episodes,); same seed, same fading, so two policies may be compared in pairs."""
+
+    @classmethod
+    def of(cls, costs: FloatArray) -> Self:
+        """The estimate from the costs of two or more independent tasks, shape (episodes,)."""
+        return cls(cost=float(costs.mean()), standard_error=float(costs.std(ddof=1) / np.sqrt(costs.size)), costs=costs)
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Two-sided confidence interval of the expected cost, ETC."""
@@ -41,18 +49,36 @@ def simulate(policy: Policy, problem: StoppingProblem, episodes: int = 10_000, s
 
     Returns:
         Estimate: mean cost and its standard error.
+
+    Raises:
+        ValueError: ``episodes`` is no integer >= 2, or ``predict`` does not give one action in {0, 1} per observation.
     """
     checked_integer("episodes", episodes, 2)
     paths = problem.channel.sample_snr(np.random.default_rng(seed), (episodes, problem.horizon + 1))
-    costs = np.zeros(episodes)
-    alive = np.arange(episodes)
+    return Estimate.of(rollout(policy, problem, paths, [problem.cost])[0])
+
+
+def rollout(policy: Policy, problem: StoppingProblem, paths: FloatArray, terms: Sequence[StageTerms]) -> FloatArray:
+    """Run one task on each fading path and add up what it incurs.
+
+    Args:
+        policy: anything with ``predict``.
+        problem: the problem, with horizon M.
+        paths: linear SNRs, shape (tasks, M+1).
+        terms: the quantities to add up: cost, seconds, joules.
+
+    Returns:
+        FloatArray: totals of every task, shape (len(terms), tasks).
+    """
+    totals = np.zeros((len(terms), len(paths)))
+    alive = np.arange(len(paths))
     for stage in range(problem.horizon + 1):
         if alive.size == 0:
             break
         snr = paths[alive, stage]
         stages = np.full(alive.size, stage)
-        actions = np.asarray(policy.predict(observe(problem, stages, snr), deterministic=True)[0])
-        step = transition(problem, stages, snr, actions)
-        costs[alive] += incurred(problem.cost, stages, step)
+        step = transition(problem, stages, snr, offloads(policy, observe(problem, stages, snr)))
+        for total, of in zip(totals, terms, strict=True):
+            total[alive] += incurred(of, stages, step)
         alive = alive[~step.terminated]
-    return Estimate(cost=float(costs.mean()), standard_error=float(costs.std(ddof=1) / np.sqrt(episodes)), costs=costs)
+    return totals

@@ -4,7 +4,7 @@ from gymnasium.envs.registration import register
 
 from cointer_gym.channel import Channel, Empirical
 from cointer_gym.dnn import Dnn, Layer, list_dnns
-from cointer_gym.fading import Nakagami, Rayleigh, Rician
+from cointer_gym.fading import FadingChannel, Nakagami, Rayleigh, Rician
 from cointer_gym.problem import StageTerms, StoppingProblem
 from cointer_gym.scenario import Scenario, list_scenarios
 
@@ -14,6 +14,7 @@ __all__ = [
     "Channel",
     "Dnn",
     "Empirical",
+    "FadingChannel",
     "Layer",
     "Nakagami",
     "Rayleigh",
@@ -29,4 +30,9 @@ register(
     id="CoInference-v0",
     entry_point="cointer_gym.envs.single:CoInferenceEnv",
     vector_entry_point="cointer_gym.envs.vector:CoInferenceVectorEnv",
+)
+register(
+    id="CoInferencePlacement-v0",
+    entry_point="cointer_gym.envs.placement:CoInferencePlacementEnv",
+    vector_entry_point="cointer_gym.envs.placement:CoInferencePlacementVectorEnv",
 )

@@ -113,11 +113,15 @@ def _mobilenet_v2() -> Layers:
     )
 
 
+def _encoder(depth: int, hidden: int) -> Layers:
+    return tuple((f"encoder{index}", encoder_block(hidden)) for index in range(1, depth + 1))
+
+
 def _vit(patch: int, features: int, depth: int, hidden: int) -> Layers:
     # All tokens enter the head, as in the definition, although only the class token leaves it.
     return (
         ("patch_embedding", sequential(conv(features, patch, stride=patch), token_embedding)),
-        *((f"encoder{index}", encoder_block(hidden)) for index in range(1, depth + 1)),
+        *_encoder(depth, hidden),
         ("head", sequential(layer_norm, first_token, linear(CLASSES))),
     )
 
@@ -175,6 +179,13 @@ ARCHITECTURES: tuple[Architecture, ...] = (
         description="Vision transformer ViT-B/16, 224x224 images, 1000 classes; cut between encoder blocks",
         source="Dosovitskiy et al. 2021, An Image is Worth 16x16 Words, arXiv:2010.11929",
         layers=_vit(patch=16, features=768, depth=12, hidden=3072),
+    ),
+    Architecture(
+        name="vit-b-16-blocks",
+        description="The 12 encoder blocks of ViT-B/16 on its 197 embedded tokens: equal layers, no embedding, no head",
+        source="Dosovitskiy et al. 2021, An Image is Worth 16x16 Words, arXiv:2010.11929",
+        layers=_encoder(depth=12, hidden=3072),
+        input_shape=(197, 768),
     ),
 )
 

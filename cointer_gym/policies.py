@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cointer_gym.observation import decode
+from cointer_gym.observation import decode, decode_placement
 from cointer_gym.problem import StoppingProblem
 from cointer_gym.stopping import CONTINUE, OFFLOAD
 from cointer_gym.units import FloatArray
@@ -81,3 +81,32 @@ class RandomPolicy:
     def offload_probability(self, observation: Any) -> FloatArray:
         """The fixed probability, once per observation."""
         return np.full(np.shape(observation)[:-1], self.probability)
+
+
+class PlacementPolicy:
+    """Choose one placement, then split by its thresholds: acts on ``CoInferencePlacement-v0``.
+
+    Args:
+        placement: M, chosen first.
+        problem: the stopping problem with that placement.
+        threshold_snr: linear SNRs, shape (M,); 0 always, inf never.
+
+    Raises:
+        ValueError: the placement is not the horizon of the problem, or the thresholds do not fit it.
+    """
+
+    def __init__(self, placement: int, problem: StoppingProblem, threshold_snr: ArrayLike) -> None:
+        if placement != problem.horizon:
+            raise ValueError(f"placement = {placement} must be the horizon of the problem, {problem.horizon}")
+        self.placement = placement
+        self._threshold_snr = ThresholdPolicy(problem, threshold_snr).threshold_snr
+        self._average_snr = problem.channel.average_snr
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """The placement while it is to be chosen, then 0 (continue) or 1 (offload)."""
+        placement, stage, snr = decode_placement(observation, self._average_snr)
+        threshold = self._threshold_snr[np.minimum(stage, self.placement)]
+        split = np.where((snr >= threshold) | (threshold == 0), OFFLOAD, CONTINUE)
+        return np.where(placement < 0, self.placement, split), state

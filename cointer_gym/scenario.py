@@ -78,6 +78,8 @@ class Scenario(Model):
                 field, its value and what is allowed.
         """
         if isinstance(scenario, Scenario):
+            if not overrides:
+                return scenario
             content, origin = scenario.model_dump(exclude_none=True), scenario.name
             if "dnn.profile" in overrides:  # another network keeps the precision, not the layers
                 content["dnn"] = {
@@ -109,14 +111,15 @@ class Scenario(Model):
         return self.channel.build(self.link)
 
     @cached_property
-    def download_cost(self) -> FloatArray:
-        """Cost of downloading the first M layers, per task: shape (L+1,), ETC.
-
-        (w_t + w_e P_r) sum_{l <= M} P_l / (R_d K).
-        """
+    def download_s(self) -> FloatArray:
+        """Time to download the first M layers, spread over the K tasks they serve: shape (L+1,), s per task."""
         bits = np.concatenate([[0.0], np.cumsum(self.dnn.parameter_bits)])
-        per_second = self.weights.time_weight + self.weights.energy_weight * self.link.rx_power_w
-        return np.asarray(per_second * bits / (self.link.downlink_bps * self.tasks_per_update))
+        return np.asarray(bits / (self.link.downlink_bps * self.tasks_per_update))
+
+    @cached_property
+    def download_cost(self) -> FloatArray:
+        """Cost of downloading the first M layers, (w_t + w_e P_r) sum P_l / (R_d K): shape (L+1,), ETC per task."""
+        return (self.weights.time_weight + self.weights.energy_weight * self.link.rx_power_w) * self.download_s
 
     @cached_property
     def largest_placement(self) -> int:

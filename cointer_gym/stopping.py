@@ -111,8 +111,8 @@ def look_ahead_thresholds(problem: StoppingProblem, stages: int) -> FloatArray:
 def placement_values(problem: StoppingProblem, moments: OffloadMoments | None = None) -> FloatArray:
     """V_0(M) for every placement M = 0..L in one backward pass, shape (L+1,).
 
-    All placements share the stages; they differ only in where the forced upload stands. Entry M of the batch starts there and
-    joins the recursion at stage M - 1.
+    All placements share the stages; they differ only in where the forced upload stands. Entry M of the batch starts
+    there and joins the recursion at stage M - 1.
 
     Args:
         problem: the problem with all L layers placed.
@@ -120,14 +120,13 @@ def placement_values(problem: StoppingProblem, moments: OffloadMoments | None = 
     """
     terms = problem.cost
     value = terms.mean_upload(problem.channel)
+    stop = None if moments is None else _stop_part(terms, moments)
     for n in reversed(range(problem.horizon)):
         go_on = terms.device[n] + value[n + 1 :]
-        if moments is None:
+        if moments is None or stop is None:
             value[n + 1 :] = stop_or_continue(terms.airtime[n], terms.edge[n], go_on, problem.channel)[1]
         else:
-            probability = moments.probability[n]
-            stop = terms.airtime[n] * moments.channel_uses[n] + terms.edge[n] * probability
-            value[n + 1 :] = stop + (1.0 - probability) * go_on
+            value[n + 1 :] = stop[n] + _weighted(1.0 - moments.probability[n], go_on)
     return value
 
 
@@ -143,14 +142,22 @@ def policy_value(terms: StageTerms, problem: StoppingProblem, moments: OffloadMo
     """
     value = np.empty(problem.horizon + 1)
     value[-1] = terms.mean_upload(problem.channel)[-1]
-    stop = (
-        np.where(terms.airtime[:-1] > 0, terms.airtime[:-1] * moments.channel_uses, 0.0)
-        + terms.edge[:-1] * moments.probability
-    )
+    stop = _stop_part(terms, moments)
     for n in reversed(range(problem.horizon)):
-        go_on = 1.0 - moments.probability[n]
-        value[n] = stop[n] + (go_on * (terms.device[n] + value[n + 1]) if go_on > 0 else 0.0)
+        value[n] = stop[n] + _weighted(1.0 - moments.probability[n], terms.device[n] + value[n + 1])
     return value
+
+
+def _stop_part(terms: StageTerms, moments: OffloadMoments) -> FloatArray:
+    """A_n E[x; offload] + B_n P(offload), shape (M,); no airtime costs nothing even where E[x] is infinite."""
+    with np.errstate(invalid="ignore"):
+        airtime = np.where(terms.airtime[:-1] > 0, terms.airtime[:-1] * moments.channel_uses, 0.0)
+    return np.asarray(airtime + terms.edge[:-1] * moments.probability)
+
+
+def _weighted(probability: float, value: FloatArray) -> FloatArray:
+    """``probability * value``, 0 for what never happens even if its value is infinite."""
+    return probability * value if probability > 0 else np.zeros_like(value)
 
 
 def reach_probability(moments: OffloadMoments) -> FloatArray:

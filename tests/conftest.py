@@ -1,6 +1,7 @@
 """Oracles that share no formula with the package: slow, scalar, twenty digits."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from types import SimpleNamespace
 
 import mpmath as mp
@@ -41,7 +42,7 @@ class LawOracle:
         kinks = [self.gain(self.low), self.gain(self.high)]
         inside = {point for point in (*near, *bulk, *growing, *kinks) if start < point < end}
         points = [start, *sorted(inside), end]
-        scale = max(abs(self._integrand(function, (a + b) / 2)) for a, b in zip(points, points[1:], strict=False))
+        scale = max(abs(self._integrand(function, (a + b) / 2)) for a, b in pairwise(points))
         # quad stops at an absolute error: without the scale it would lose the far tail
         return scale * mp.quad(lambda gain: self._integrand(function, gain) / scale, points)
 
@@ -88,5 +89,5 @@ def rician(k_factor, mean_snr, low, high=None):
 
 @pytest.fixture(scope="session")
 def oracle():
-    """Laws by quadrature: ``oracle.rayleigh(mean_snr, low, high)``, ``.nakagami(m, ...)``, ``.rician(k_factor, ...)``."""
+    """Laws by quadrature: ``.rayleigh(mean_snr, low, high)``, ``.nakagami(m, ...)``, ``.rician(k_factor, ...)``."""
     return SimpleNamespace(rayleigh=rayleigh, nakagami=nakagami, rician=rician)

@@ -22,6 +22,8 @@ from cointer_gym.operations import Cost
 # autoencoder: sum of (inputs + 1) * outputs over 784-1000-500-250-30-250-500-1000-784 =
 #     785000 + 500500 + 125250 + 7530 + 7750 + 125500 + 501000 + 784784 = 2837314
 # mlp: 8 * (4096 + 1) * 4096 = 134250496
+# vit-b-16-blocks: 12 blocks of two norms 2 * 2 d, attention 4 d (d + 1), perceptron 2 * 4 d^2 + 4 d + d, with d = 768:
+#     12 * (12 d^2 + 13 d) = 12 * 7087872 = 85054464
 PUBLISHED = {
     "mlp": (8, 134_250_496, None),
     "autoencoder": (8, 2_837_314, None),
@@ -31,6 +33,7 @@ PUBLISHED = {
     "resnet50": (20, 25_557_032, 4.089),
     "mobilenetv2": (21, 3_504_872, 0.301),
     "vit-b-16": (14, 86_567_656, 17.56),
+    "vit-b-16-blocks": (12, 85_054_464, None),
 }
 BY_NAME = {architecture.name: architecture for architecture in ARCHITECTURES}
 
@@ -91,6 +94,15 @@ def test_equal_neuron_mlp_is_equal_in_feature_work_and_parameters() -> None:
     assert data["input_elements"] == 4096
 
 
+def test_transformer_blocks_are_equal_and_are_those_of_the_whole_transformer() -> None:
+    blocks, whole = read("vit-b-16-blocks"), read("vit-b-16")
+    assert blocks["layers"] == [row for row in whole["layers"] if row["name"].startswith("encoder")]
+    assert {tuple(row[key] for key in ("flops", "parameters", "output_elements")) for row in blocks["layers"]} == {
+        (2 * (12 * 197 * 768**2 + 2 * 197**2 * 768), 12 * 768**2 + 13 * 768, 197 * 768)
+    }
+    assert blocks["input_elements"] == layer("vit-b-16", "patch_embedding")["output_elements"]
+
+
 @pytest.mark.parametrize(
     ("name", "layer_name", "elements"),
     [
@@ -116,7 +128,7 @@ def test_feature_sizes(name: str, layer_name: str, elements: int) -> None:
 
 def test_raw_input_sizes() -> None:
     sizes = {name: read(name)["input_elements"] for name in PUBLISHED}
-    assert (sizes.pop("mlp"), sizes.pop("autoencoder")) == (4096, 28 * 28)
+    assert (sizes.pop("mlp"), sizes.pop("autoencoder"), sizes.pop("vit-b-16-blocks")) == (4096, 28 * 28, 197 * 768)
     assert set(sizes.values()) == {3 * 224 * 224}
 
 
@@ -296,6 +308,12 @@ def torch_mobilenetv2(nn: Any) -> list[Any]:
     return [*layers, nn.Sequential(*conv(320, 1280, 1)), pool, nn.Linear(1280, 1000)]
 
 
+def torch_encoders(nn: Any) -> list[Any]:
+    return [
+        nn.TransformerEncoderLayer(768, 12, 3072, 0.0, "gelu", batch_first=True, norm_first=True) for _ in range(12)
+    ]
+
+
 def torch_vit(nn: Any) -> list[Any]:
     import torch
 
@@ -317,10 +335,7 @@ def torch_vit(nn: Any) -> list[Any]:
         def forward(self, x: Any) -> Any:
             return self.map(self.norm(x)[:, 0])
 
-    def encoder() -> Any:
-        return nn.TransformerEncoderLayer(768, 12, 3072, 0.0, "gelu", batch_first=True, norm_first=True)
-
-    return [PatchEmbedding(), *(encoder() for _ in range(12)), Head()]
+    return [PatchEmbedding(), *torch_encoders(nn), Head()]
 
 
 def torch_fully_connected(nn: Any, sizes: list[int]) -> list[Any]:
@@ -336,6 +351,7 @@ TORCH_MODELS = {
     "resnet50": torch_resnet50,
     "mobilenetv2": torch_mobilenetv2,
     "vit-b-16": torch_vit,
+    "vit-b-16-blocks": torch_encoders,
 }
 
 

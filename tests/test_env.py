@@ -1,4 +1,4 @@
-"""CoInference-v0, one task at a time: Gymnasium's contract, the arithmetic of a step, seeds, errors, golden runs."""
+"""The environments one task at a time: Gymnasium's contract, the arithmetic of a step, seeds, errors, golden runs."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
 import cointer_gym  # noqa: F401 (registers)
-from cointer_gym.envs import CoInferenceEnv
+from cointer_gym.envs import CoInferenceEnv, CoInferencePlacementEnv
 from cointer_gym.stopping import incurred, transition
 
 CASES = [
@@ -28,6 +28,8 @@ CASES = [
     ("mobilenetv2-phone", 3),
     ("vit-b-16-jetson", None),
 ]
+MADE = [("CoInference-v0", {"scenario": scenario, "placement": placement}) for scenario, placement in CASES]
+MADE += [("CoInferencePlacement-v0", {"scenario": name}) for name in ("alexnet-pi", "mobilenetv2-phone")]
 INFO_KEYS = {"stage", "snr_db", "action_mask", "cost", "time_s", "energy_j"}
 
 # Two layers, round numbers: the arithmetic of test_step_costs_by_hand is done with these.
@@ -47,6 +49,12 @@ TOY = {
     "channel": {"law": "rayleigh", "mean_snr_db": 10.0},
     "weights": {"time_weight": 1.0, "energy_weight": 2.0},
 }
+
+
+def all_on_the_device(env):
+    """Actions of the longest task: place everything where there is a choice, then continue."""
+    layers = env.unwrapped.problem.horizon
+    return [layers] * isinstance(env.unwrapped, CoInferencePlacementEnv) + [0] * (layers + 1)
 
 
 def own_ids():
@@ -84,26 +92,28 @@ def assert_same_steps(one, other):
 # --- Gymnasium's contract ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("scenario", "placement"), CASES)
-def test_passes_gymnasium_check_env(scenario, placement):
-    check_env(gym.make("CoInference-v0", scenario=scenario, placement=placement).unwrapped)
+@pytest.mark.parametrize(("name", "arguments"), MADE)
+def test_passes_gymnasium_check_env(name, arguments):
+    check_env(gym.make(name, **arguments).unwrapped)
 
 
-@pytest.mark.parametrize(("scenario", "placement"), CASES)
-def test_passes_stable_baselines3_check_env(scenario, placement):
+@pytest.mark.parametrize(("name", "arguments"), MADE)
+def test_passes_stable_baselines3_check_env(name, arguments):
     checker = pytest.importorskip("stable_baselines3.common.env_checker")
-    checker.check_env(CoInferenceEnv(scenario, placement), warn=True, skip_render_check=True)
+    checker.check_env(gym.make(name, **arguments).unwrapped, warn=True, skip_render_check=True)
 
 
-def test_make_from_id_alone_in_a_fresh_process():
+def test_make_from_ids_alone_in_a_fresh_process():
     code = (
         "import gymnasium as gym\n"
-        "env = gym.make('cointer_gym:CoInference-v0')\n"
-        "observation, info = env.reset(seed=0)\n"
-        "print(observation.shape, env.step(1)[2])\n"
+        f"for name in {own_ids()}:\n"
+        "    env = gym.make('cointer_gym:' + name)\n"
+        "    observation, info = env.reset(seed=0)\n"
+        "    print(name, observation.shape[0], type(env.step(1)[1]).__name__)\n"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.split()) == (0, ["(13,)", "True"]), done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["CoInference-v0", "13", "float", "CoInferencePlacement-v0", "26", "float"]
 
 
 def toml_file(folder):
@@ -123,6 +133,9 @@ def test_spec_survives_json(kind, tmp_path):
     again = gym.make(spec)
     assert again.unwrapped.problem.horizon == 1
     assert_same_steps(rollout(env, [0, 0], seed=3), rollout(again, [0, 0], seed=3))
+    env = gym.make("CoInferencePlacement-v0", scenario=scenario, reward_scale=2.0)
+    again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    assert_same_steps(rollout(env, [2, 0, 0], seed=3), rollout(again, [2, 0, 0], seed=3))
 
 
 def test_a_toml_path_may_be_a_path_object(tmp_path):
@@ -139,13 +152,14 @@ def test_the_dictionary_given_is_not_kept():
 
 
 @pytest.mark.parametrize("twin", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["copy", "pickle"])
-def test_copies_go_on_alike_and_apart(twin):
-    env = CoInferenceEnv("alexnet-pi", 8)
+@pytest.mark.parametrize("name", own_ids())
+def test_copies_go_on_alike_and_apart(name, twin):
+    env = gym.make(name).unwrapped
     env.reset(seed=5)
-    env.step(0)
+    env.step(0 if name == "CoInference-v0" else 6)
     other = twin(env)
-    first = [env.step(0), env.step(1), *rollout(env, [0] * 9)]
-    second = [other.step(0), other.step(1), *rollout(other, [0] * 9)]
+    first = [env.step(0), env.step(1), *rollout(env, all_on_the_device(env))]
+    second = [other.step(0), other.step(1), *rollout(other, all_on_the_device(other))]
     assert_same_steps(first, second)
 
 
@@ -156,37 +170,44 @@ def test_pickled_problem_is_the_same_problem():
     assert (again.completes, again.stage_names) == (problem.completes, problem.stage_names)
 
 
-def test_docstring_table_describes_the_observation_space():
-    rows = re.findall(r"^ *\| ([\dM.+]+) \| (.+?) \| (-?\d+) to (-?\d+) \|$", CoInferenceEnv.__doc__, re.MULTILINE)
-    for placement in (0, 8, None):
-        space = CoInferenceEnv(placement=placement).observation_space
-        horizon = space.shape[0] - 2
-        low, high = np.full(horizon + 2, np.nan), np.full(horizon + 2, np.nan)
-        for slots, _, smallest, largest in rows:
-            first, last = ([*slots.split(".."), slots][:2]) if ".." in slots else (slots, slots)
-            ends = [sum(horizon if term == "M" else int(term) for term in end.split("+")) for end in (first, last)]
-            low[ends[0] : ends[1] + 1], high[ends[0] : ends[1] + 1] = float(smallest), float(largest)
-        np.testing.assert_array_equal(low, space.low)
-        np.testing.assert_array_equal(high, space.high)
-        assert space.dtype == np.float32
-    assert [name for _, name, _, _ in rows] == ["one-hot of the stage (layers done)", "log10(SNR / mean SNR), clipped"]
+def slot_number(text, layers):
+    """``2L+3`` or ``M+1`` as a number, for L or M layers."""
+    terms = [re.fullmatch(r"(\d*)([LM]?)", term).groups() for term in text.split("+")]
+    return sum(int(factor or 1) * layers if letter else int(factor) for factor, letter in terms)
 
 
-@pytest.mark.parametrize(("scenario", "placement"), CASES)
-def test_types_and_finite_info_at_every_step(scenario, placement):
-    env = CoInferenceEnv(scenario, placement)
-    layers = env.problem.horizon
+@pytest.mark.parametrize(
+    ("env", "slots"),
+    [*((CoInferenceEnv(placement=m), m + 2) for m in (0, 8, 11)), (CoInferencePlacementEnv(), 26)],
+)
+def test_docstring_table_describes_the_observation_space(env, slots):
+    rows = re.findall(r"^ *\| (\w[\w.+]*) \| (.+?) \| (-?\d+) to (-?\d+) \|$", type(env).__doc__, re.MULTILINE)
+    low, high = np.full(slots, np.nan), np.full(slots, np.nan)
+    for place, _, smallest, largest in rows:
+        first, last = (slot_number(end, env.problem.horizon) for end in (place.split("..") * 2)[:2])
+        assert np.isnan(low[first : last + 1]).all()
+        low[first : last + 1], high[first : last + 1] = float(smallest), float(largest)
+    np.testing.assert_array_equal(low, env.observation_space.low)
+    np.testing.assert_array_equal(high, env.observation_space.high)
+    assert (env.observation_space.shape, env.observation_space.dtype) == ((slots,), np.float32)
+
+
+@pytest.mark.parametrize(("name", "arguments"), MADE)
+def test_types_and_finite_info_at_every_step(name, arguments):
+    env = gym.make(name, **arguments).unwrapped
+    layers, choices = env.problem.horizon, env.action_space.n
     for seed in range(5):
-        steps = rollout(env, [0] * (layers + 1), seed=seed)
-        assert len(steps) - 1 == layers + (not env.problem.completes)
+        steps = rollout(env, all_on_the_device(env), seed=seed)
+        chosen = len(all_on_the_device(env)) - layers - 1  # one more step where the placement is chosen
+        assert len(steps) - 1 == chosen + layers + (not env.problem.completes)
         for count, (observation, reward, terminated, truncated, info) in enumerate(steps):
             assert observation in env.observation_space
             assert (type(reward), type(terminated), type(truncated)) == (float, bool, bool)
             assert not truncated
             assert terminated == (count == len(steps) - 1)
             assert set(info) == INFO_KEYS
-            assert info["stage"] == min(count, layers)
-            assert info["action_mask"].shape == (2,)
+            assert info["stage"] == np.clip(count - chosen, 0, layers)
+            assert (info["action_mask"].shape, info["action_mask"].dtype) == ((choices,), np.int8)
             assert np.isfinite([*(info[key] for key in INFO_KEYS - {"action_mask"}), reward]).all()
             json.dumps({key: info[key] for key in INFO_KEYS - {"action_mask"}})
 
@@ -301,6 +322,65 @@ def test_agrees_with_the_kernel_on_injected_paths(scenario, placement):
         assert step[2]
 
 
+# --- choosing the placement -------------------------------------------------------------------------------------------
+
+# TOY with parameters: 4000 + 6000 of them, 32 bits each, over 1 Mbit/s, for 1000 tasks: 1.28e-4 s and 1.92e-4 s a task;
+# receiving draws 0.1 W, so that a second of download costs 1 + 2 * 0.1.
+PLACED = TOY | {"tasks_per_update": 1000}
+PLACED["dnn"] = TOY["dnn"] | {
+    "layers": [layer | {"parameters": count} for layer, count in zip(TOY["dnn"]["layers"], (4000, 6000), strict=True)]
+}
+
+
+@pytest.mark.parametrize(("placement", "download_s"), [(0, 0.0), (1, 1.28e-4), (2, 3.2e-4)])
+def test_choosing_a_placement_pays_its_download(placement, download_s):
+    env = CoInferencePlacementEnv(PLACED, reward_scale=0.5)
+    observation, info = env.reset(options={"snr": [3.0, 1.0, 7.0]})
+    np.testing.assert_array_equal(observation, [1, 0, 0, 0, 0, 0, 0, 0])
+    np.testing.assert_array_equal(info["action_mask"], [1, 1, 1])
+    observation, reward, terminated, _, info = env.step(placement)
+    assert not terminated
+    np.testing.assert_allclose(observation, [0, *np.eye(3)[placement], 1, 0, 0, np.log10(0.3)], rtol=1e-6)
+    np.testing.assert_array_equal(info["action_mask"], [placement > 0, 1, 0])
+    assert [info["time_s"], info["energy_j"]] == pytest.approx([download_s, 0.1 * download_s])
+    assert info["cost"] == pytest.approx(1.2 * download_s)
+    assert reward == pytest.approx(-1.2 * download_s / 0.5)
+
+
+@pytest.mark.parametrize("placement", [0, 1, 2])
+@pytest.mark.parametrize("split", [0, 1, 2])
+def test_after_the_placement_it_is_the_splitting_environment(placement, split):
+    path = np.array([3.0, 1.0, 7.0])
+    joint, alone = CoInferencePlacementEnv(PLACED, reward_scale=1.0), CoInferenceEnv(PLACED, placement, 1.0)
+    joint.reset(options={"snr": path}), joint.step(placement)
+    alone.reset(options={"snr": path[: placement + 1]})
+    for action in [0] * split + [2]:  # every action but 0 offloads
+        got, expected = joint.step(action), alone.step(min(action, 1))
+        np.testing.assert_array_equal(got[0][-1], expected[0][-1])
+        np.testing.assert_array_equal(got[4].pop("action_mask")[:2], expected[4].pop("action_mask"))
+        assert got[1:] == expected[1:]
+        if got[2]:
+            break
+    assert got[2]
+
+
+def test_placement_that_does_not_fit_stands_for_the_largest_that_does():
+    small = PLACED | {"device": TOY["device"] | {"memory_bytes": 20_000}}  # layer a has 16 000 bytes, both have 40 000
+    env = CoInferencePlacementEnv(small)
+    np.testing.assert_array_equal(env.reset(seed=0)[1]["action_mask"], [1, 1, 0])
+    observation, *_, info = env.step(2)
+    np.testing.assert_array_equal(observation[:4], [0, 0, 1, 0])
+    assert info["time_s"] == pytest.approx(1.28e-4)
+    env.step(0)
+    assert env.step(0)[2]  # the upload after layer a is forced
+
+
+def test_default_scale_with_a_placement_is_the_best_static_split_with_its_download():
+    env = CoInferencePlacementEnv(PLACED)
+    totals = [CoInferenceEnv(PLACED, m).problem.static_cost[m] + 1.2 * s for m, s in enumerate((0, 1.28e-4, 3.2e-4))]
+    assert env.task.reward_scale == pytest.approx(min(totals))
+
+
 # --- seeds and paths --------------------------------------------------------------------------------------------------
 
 
@@ -322,7 +402,7 @@ def test_resets_without_seed_go_on_in_the_stream():
 
 
 @pytest.mark.parametrize("placement", [8, 11])
-def test_same_seed_gives_every_policy_the_same_fading(placement):
+def test_same_seed_gives_every_policy_and_every_task_the_same_fading(placement):
     env, twin = CoInferenceEnv(placement=placement), CoInferenceEnv(placement=placement)
     for episode in range(4):  # the policies play tasks of very different lengths
         seed = 2 if episode == 0 else None
@@ -373,7 +453,7 @@ def test_bad_options(options, message):
 def test_bad_action_is_refused_and_changes_nothing(action):
     env, twin = CoInferenceEnv(TOY), CoInferenceEnv(TOY)
     env.reset(seed=0), twin.reset(seed=0)
-    with pytest.raises(InvalidAction, match=r"action = .* must be 0 \(continue\) or 1 \(offload\)"):
+    with pytest.raises(InvalidAction, match=r"action = .* must be an integer in Discrete\(2\)"):
         env.step(action)
     assert_same_steps([env.step(0), env.step(1)], [twin.step(0), twin.step(1)])
 
@@ -396,7 +476,7 @@ def test_step_needs_a_reset_first(make):
 def test_step_after_the_end_needs_a_reset(make, last_action):
     env = make()
     assert rollout(env, [last_action] * 12, seed=0)[-1][2]
-    with pytest.raises(ResetNeeded, match=r"the task has ended; call reset\(\)"):
+    with pytest.raises(ResetNeeded, match=r"the task has ended .*; call reset\(\)"):
         env.step(0)
     env.reset()
     env.step(0)
@@ -461,6 +541,18 @@ GOLDEN = {
             10.847890844585969,
         ],
         "reward": [0.0, -0.042166079999999995, 0.0, -0.13436927999999998, 0.0, -0.1544546312997563],
+    },
+    "CoInferencePlacement-v0": {
+        "arguments": {"scenario": "alexnet-pi", "reward_scale": 1.0},
+        "actions": [6, 0, 0, 7],
+        "snr_db": [
+            7.117750955927517,
+            7.117750955927517,
+            -1.9393643814891435,
+            10.954333545428588,
+            10.954333545428588,
+        ],
+        "reward": [0.0, -0.00031577548799999997, -0.042166079999999995, 0.0, -0.2202397766666494],
     },
 }
 

@@ -159,7 +159,7 @@ def test_link_needs_positive_rates_and_power(field, value):
 
 def test_receiving_may_be_free_but_not_negative():
     assert Link(**(LINK.model_dump() | {"rx_power_w": 0.0})).rx_power_w == 0.0
-    with pytest.raises(ValueError, match="rx_power_w\n.*greater than or equal to 0"):
+    with pytest.raises(ValueError, match=r"rx_power_w\n.*greater than or equal to 0"):
         Link(**(LINK.model_dump() | {"rx_power_w": -0.1}))
 
 

@@ -1,4 +1,4 @@
-"""CoInference-v0, many tasks at a time: parity with the scalar environment and the kernel, law, contract, errors."""
+"""The environments many tasks at a time: parity with the scalar environment and the kernel, law, contract, errors."""
 
 import copy
 import pickle
@@ -17,28 +17,29 @@ from cointer_gym.envs import CoInferenceEnv, CoInferenceVectorEnv
 from cointer_gym.stopping import incurred, transition
 
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]
-CASES = [("alexnet-pi", 0), ("alexnet-pi", 8), ("alexnet-pi", 11), ("mobilenetv2-phone", 3)]
+CASES = [
+    ("CoInference-v0", {"scenario": scenario, "placement": placement})
+    for scenario, placement in (("alexnet-pi", 0), ("alexnet-pi", 8), ("alexnet-pi", 11), ("mobilenetv2-phone", 3))
+] + [("CoInferencePlacement-v0", {"scenario": "alexnet-pi"})]
 ALPHA = 1e-6
 INFO_KEYS = {"stage", "snr_db", "action_mask", "cost", "time_s", "energy_j"}
 
 
-def native(num_envs, mode=AutoresetMode.NEXT_STEP, **arguments):
-    return gym.make_vec(
-        "CoInference-v0", num_envs, vectorization_mode="vector_entry_point", autoreset_mode=mode, **arguments
-    )
+def native(num_envs, mode=AutoresetMode.NEXT_STEP, name="CoInference-v0", **arguments):
+    return gym.make_vec(name, num_envs, vectorization_mode="vector_entry_point", autoreset_mode=mode, **arguments)
 
 
-def twins(num_envs, mode, seed, **arguments):
+def twins(num_envs, mode, seed, name="CoInference-v0", **arguments):
     """Gymnasium's vector of scalar environments and the native one, fed by generators in the same state.
 
     The scalar environments share one generator. Both sides draw slot by slot, in the same order, so that not only the
     first tasks but also those after every reset see the same SNRs.
     """
-    scalar = SyncVectorEnv([lambda: CoInferenceEnv(**arguments) for _ in range(num_envs)], autoreset_mode=mode)
+    scalar = SyncVectorEnv([lambda: gym.make(name, **arguments).unwrapped] * num_envs, autoreset_mode=mode)
     shared = np.random.default_rng(seed)
     for env in scalar.envs:
         env.np_random = shared
-    vector = native(num_envs, mode, **arguments)
+    vector = native(num_envs, mode, name, **arguments)
     vector.np_random = np.random.default_rng(seed)
     return scalar, vector
 
@@ -71,19 +72,19 @@ def assert_same_step(got, expected):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("scenario", "placement"), CASES)
-def test_equals_a_vector_of_scalar_environments(scenario, placement, mode):
-    scalar, vector = twins(5, mode, seed=1, scenario=scenario, placement=placement)
+@pytest.mark.parametrize(("name", "arguments"), CASES)
+def test_equals_a_vector_of_scalar_environments(name, arguments, mode):
+    scalar, vector = twins(5, mode, seed=1, name=name, **arguments)
     np.testing.assert_array_equal((start := vector.reset())[0], (expected := scalar.reset())[0])
     assert_same_info(start[1], expected[1])
     rng, ended = np.random.default_rng(2), np.zeros(5, dtype=int)
     for _ in range(80):
-        actions = (rng.random(5) < 0.15).astype(np.int64)
+        actions = np.where(rng.random(5) < 0.2, rng.integers(1, vector.single_action_space.n, 5), 0)
         got, expected = vector.step(actions), scalar.step(actions)
         assert_same_step(got, expected)
         ended += expected[2]
     assert ended.min() > 3  # every slot was reset several times
-    assert np.ptp(ended) > 0 or placement == 0  # at different times
+    assert np.ptp(ended) > 0 or vector.problem.horizon == 0  # at different times
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -206,6 +207,25 @@ def test_same_seed_same_episodes_and_another_seed_others(mode):
     assert (run(1) != run(2))[..., -1].all()
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_same_seed_gives_every_policy_the_same_fading(mode):
+    """The k-th task of a slot has the same SNRs whatever the policy did in this slot and in the others before."""
+
+    def first_snrs(actions):
+        env, starts = native(2, mode, placement=4), [[], []]
+        _, info = env.reset(seed=3)
+        for _ in range(25):
+            for slot in range(2):
+                if info["stage"][slot] == 0 and (not starts[slot] or info["snr_db"][slot] != starts[slot][-1]):
+                    starts[slot].append(info["snr_db"][slot])
+            info = env.step(actions)[4]
+        return starts
+
+    short, long, mixed = (first_snrs(np.array(actions)) for actions in ([1, 1], [0, 0], [0, 1]))
+    for slot in range(2):
+        assert short[slot][:4] == long[slot][:4] == mixed[slot][:4]
+
+
 def test_slots_see_different_fading():
     first = native(50).reset(seed=0)[0]
     assert len(np.unique(first[:, -1])) == 50
@@ -318,7 +338,7 @@ def test_injected_paths_are_copied():
 def test_bad_actions(actions):
     env = native(3)
     env.reset(seed=0)
-    with pytest.raises(InvalidAction, match=r"actions = .* must be 3 values, 0 \(continue\) or 1 \(offload\)"):
+    with pytest.raises(InvalidAction, match=r"actions = .* must be 3 integers from 0 to 1"):
         env.step(actions)
 
 

@@ -1,26 +1,106 @@
 """``CoInference-v0``, one task at a time."""
 
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from gymnasium.error import InvalidAction, ResetNeeded
-from numpy.typing import NDArray
 
-from cointer_gym.envs.task import InferenceTask
-from cointer_gym.observation import observation_space, observe
+from cointer_gym.envs.task import InferenceTask, Observation, Outcome, ScenarioLike, State
 from cointer_gym.problem import StoppingProblem
-from cointer_gym.rendering import Scene, Window, draw_rgb, draw_text, optimal_threshold_snr
+from cointer_gym.rendering import Window, draw_rgb, draw_text
 from cointer_gym.rendering.scene import Finished
-from cointer_gym.scenario import Scenario
 from cointer_gym.units import FloatArray
 
-Observation = NDArray[np.float32]
+
+class TaskEnv(gym.Env[Observation, np.int64 | int]):
+    """Gymnasium's API around one task; the rules are the task's."""
+
+    metadata = {  # noqa: RUF012 (Gymnasium declares an instance variable)
+        "render_modes": ["ansi", "rgb_array", "human"],
+        "render_fps": 2,
+    }
+
+    def __init__(self, task: InferenceTask, render_mode: str | None) -> None:
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ValueError(f"render_mode = {render_mode!r} must be None or one of {self.metadata['render_modes']}")
+        self.task = task
+        self.render_mode = render_mode
+        self.action_space = task.action_space
+        self.observation_space = task.observation_space
+        self._path: FloatArray | None = None
+        self._state: State = task.initial_state(())
+        self._cost = 0.0
+        self._finished: Finished = ""
+        self._window: Window | None = None
+
+    @property
+    def problem(self) -> StoppingProblem:
+        """The stopping problem behind the environment."""
+        return self.task.problem
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start a new task; see the class for ``options``."""
+        super().reset(seed=seed)
+        self._path = self.task.draw_path(self.np_random, (), options)
+        self._state, self._cost, self._finished = self.task.initial_state(()), 0.0, ""
+        return self._emit(None)
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Take one decision.
+
+        Raises:
+            ResetNeeded: the task has ended or was never started.
+            InvalidAction: the action is not in the action space.
+        """
+        if self._path is None or self._finished:
+            raise ResetNeeded("the task has ended or was never started; call reset() before step()")
+        if not self.action_space.contains(action):
+            raise InvalidAction(f"action = {action!r} must be an integer in {self.action_space}")
+        outcome = self.task.step(self._state, self._snr, action)
+        self._state = outcome.state
+        self._cost += float(outcome.amounts["cost"])
+        if outcome.terminated:
+            self._finished = "offloaded" if outcome.offloaded else "completed"
+        observation, info = self._emit(outcome)
+        return observation, float(outcome.reward), bool(outcome.terminated), False, info
+
+    @property
+    def _snr(self) -> FloatArray:
+        assert self._path is not None
+        return np.asarray(self._path[self._state.stage])
+
+    def _emit(self, outcome: Outcome | None) -> tuple[Observation, dict[str, Any]]:
+        if self.render_mode == "human":
+            self.render()
+        arrays = self.task.info(self._state, self._snr, outcome.amounts if outcome else None)
+        info = {name: value if np.ndim(value) else np.asarray(value).item() for name, value in arrays.items()}
+        return self.task.observe(self._state, self._snr), info
+
+    def render(self) -> Any:
+        """The picture of the current state: str, (height, width, 3) array, or None after updating the window."""
+        if self.render_mode is None:
+            gym.logger.warn("render() needs a render_mode, e.g. gym.make('CoInference-v0', render_mode='rgb_array')")
+            return None
+        if self._path is None:
+            raise ResetNeeded("call reset() before render()")
+        scene = self.task.scene(self._state, self._path, self._cost, self._finished)
+        if self.render_mode == "human":
+            self._window = self._window or Window()
+            self._window.show(scene)
+            return None
+        return draw_text(scene) if self.render_mode == "ansi" else draw_rgb(scene)
+
+    def close(self) -> None:
+        """Close the window, if any."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
 
 
-class CoInferenceEnv(gym.Env[Observation, np.int64 | int]):
+class CoInferenceEnv(TaskEnv):
     """Decide after each layer whether to upload the feature or to compute one more layer on the device.
 
     ## Description
@@ -44,7 +124,7 @@ class CoInferenceEnv(gym.Env[Observation, np.int64 | int]):
     ## Rewards
     Minus the energy-and-time cost (ETC) incurred by the action, divided by ``reward_scale``. With the default scale a
     return of -1 is the expected cost of the best fixed split. ``info`` has the step's raw ``cost``, ``time_s`` and
-    ``energy_j``.
+    ``energy_j``, the ``stage``, ``snr_db`` and the ``action_mask``.
 
     ## Starting State
     Stage 0, the raw input in hand; the SNRs of all stages are drawn at reset. ``reset(options={"snr": path})``
@@ -63,110 +143,11 @@ class CoInferenceEnv(gym.Env[Observation, np.int64 | int]):
     - v0: initial version.
     """
 
-    metadata = {  # noqa: RUF012 (Gymnasium declares an instance variable)
-        "render_modes": ["ansi", "rgb_array", "human"],
-        "render_fps": 2,
-    }
-
     def __init__(
         self,
-        scenario: str | Path | dict[str, Any] | Scenario = "alexnet-pi",
+        scenario: ScenarioLike = "alexnet-pi",
         placement: int | None = None,
         reward_scale: float | None = None,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode = {render_mode!r} must be None or one of {self.metadata['render_modes']}")
-        self.task = InferenceTask.create(scenario, placement, reward_scale)
-        self.render_mode = render_mode
-        self.action_space = spaces.Discrete(2)
-        self.observation_space = cast("spaces.Space[Observation]", observation_space(self.problem))
-        self._path: FloatArray | None = None
-        self._stage = 0
-        self._cost = 0.0
-        self._finished: Finished = ""
-        self._window: Window | None = None
-
-    @property
-    def problem(self) -> StoppingProblem:
-        """The stopping problem behind the environment."""
-        return self.task.problem
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Start a new task; see the class for ``options``."""
-        super().reset(seed=seed)
-        self._path = self.task.draw_path(self.np_random, (), options)
-        self._stage, self._cost, self._finished = 0, 0.0, ""
-        return self._emit(None)
-
-    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Continue (0) or offload (1).
-
-        Raises:
-            ResetNeeded: the task has ended or was never started.
-            InvalidAction: the action is neither 0 nor 1.
-        """
-        if self._path is None or self._finished:
-            raise ResetNeeded(
-                "the task has ended; call reset() before step()"
-                if self._path is not None
-                else "call reset() before step()"
-            )
-        if not self.action_space.contains(action):
-            raise InvalidAction(f"action = {action!r} must be 0 (continue) or 1 (offload)")
-        outcome = self.task.step(self._stage, self._path[self._stage], action)
-        self._stage = int(outcome.stage)
-        self._cost += float(outcome.amounts["cost"])
-        terminated = bool(outcome.terminated)
-        if terminated:
-            self._finished = "offloaded" if outcome.offloaded else "completed"
-        observation, info = self._emit(outcome.amounts)
-        return observation, float(outcome.reward), terminated, False, info
-
-    def _emit(self, amounts: dict[str, FloatArray] | None) -> tuple[Observation, dict[str, Any]]:
-        assert self._path is not None
-        snr = self._path[self._stage]
-        if self.render_mode == "human":
-            self.render()
-        info = {
-            name: value if value.ndim else value.item()
-            for name, value in self.task.info(self._stage, snr, amounts).items()
-        }
-        return observe(self.problem, self._stage, snr), info
-
-    def render(self) -> Any:
-        """The picture of the current state: str, (height, width, 3) array, or None after updating the window."""
-        if self.render_mode is None:
-            gym.logger.warn("render() needs a render_mode, e.g. gym.make('CoInference-v0', render_mode='rgb_array')")
-            return None
-        scene = self._scene()
-        if self.render_mode == "human":
-            self._window = self._window or Window()
-            self._window.show(scene)
-            return None
-        return draw_text(scene) if self.render_mode == "ansi" else draw_rgb(scene)
-
-    def _scene(self) -> Scene:
-        if self._path is None:
-            raise ResetNeeded("call reset() before render()")
-        scenario, problem = self.task.scenario, self.problem
-        return Scene(
-            problem=problem,
-            title=scenario.name,
-            feature_bits=tuple(scenario.dnn.output_bits[: problem.horizon + 1]),
-            total_layers=scenario.layers,
-            stage=self._stage,
-            snr=float(self._path[self._stage]),
-            snr_path=tuple(self._path[: self._stage + 1]),
-            cost=self._cost,
-            finished=self._finished,
-            threshold_snr=optimal_threshold_snr(problem),
-        )
-
-    def close(self) -> None:
-        """Close the window, if any."""
-        if self._window is not None:
-            self._window.close()
-            self._window = None
+        super().__init__(InferenceTask.create(scenario, placement, reward_scale), render_mode)

@@ -95,6 +95,5 @@ def _draw_upload(scene: Scene, page: Page) -> None:
         page.arrow(x, _DEVICE_Y - half - 1.0, _EDGE_Y + half + 1.0, color=style.EDGE, lw=2.0)
     else:
         page.arrow(x, _DEVICE_Y - half - 1.0, LANES_TOP + _LANE - 3.0, color=style.EDGE, lw=1.0, ls=(0, (3, 2)))
-    left = scene.stage > 0.75 * scene.horizon
     label = f"uploaded {size}" if scene.finished else f"upload {size}?"
-    page.text(x + (-6.0 if left else 6.0), _GAP_Y, label, color=style.EDGE, ha="right" if left else "left")
+    page.text(x + 6.0, _GAP_Y, label, color=style.EDGE)

@@ -75,8 +75,7 @@ class Page:
         """Fill polygons, shape (number, corners, 2); ``how`` as for ``matplotlib.collections.PolyCollection``."""
         from matplotlib.collections import PolyCollection
 
-        outline: dict[str, Any] = {"edgecolors": "none", "linewidths": 0.0}
-        polygons = PolyCollection(corners, facecolors=face, **outline | how)
+        polygons = PolyCollection(corners, facecolors=face, **{"linewidths": 0.0} | how)
         self._keep(self._axes.add_collection(polygons, autolim=False))
 
     def arrow(self, x: float, start: float, end: float, **how: Any) -> None:

@@ -169,7 +169,9 @@ def size_unit(largest_bits: float) -> tuple[float, str]:
 
 def significant(value: float) -> str:
     """A positive number in few characters: three significant digits, two below 1."""
-    return f"{value:#.3g}".rstrip(".") if 1.0 <= value < 999.5 else f"{value:.0f}" if value > 1.0 else f"{value:.2g}"
+    if value >= 999.5:
+        return f"{value:.0f}"
+    return f"{value:#.3g}".rstrip(".") if value >= 1.0 else f"{value:#.2g}" if value >= 0.1 else f"{value:.2g}"
 
 
 def shortened(name: str, length: int) -> str:

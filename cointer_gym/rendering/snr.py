@@ -101,7 +101,7 @@ def draw_snr(scene: Scene, panel: Panel) -> None:
         for side, marker in ((0, "o"), (-1, "v"), (1, "^")):
             at = chosen & (beyond == side)
             if at.any():
-                page.line(x[at], y[at], marker, color=colour, ms=size, mec="white", mew=0.12 * size)
+                page.line(x[at], y[at], marker, color=colour, ms=size + 1.5 * abs(side), mec="white", mew=0.12 * size)
     _draw_law(scene, panel)
 
 

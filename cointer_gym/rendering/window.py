@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Window:
-    """An interactive matplotlib window, opened by the first scene; without a display it shows nothing and never fails.
+    """An interactive matplotlib window, opened by the first scene; without a display (Agg) it draws unseen.
 
     Args:
         pause_s: how long ``show`` lets a picture stand before it returns, s.

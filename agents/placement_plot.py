@@ -1,0 +1,109 @@
+"""The picture that shows why this many layers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from cointer_gym.agents.comparison import AHEAD, STATIC
+from cointer_gym.agents.plots import STYLE, new_figure, save
+from cointer_gym.agents.study_plots import CURVES
+from cointer_gym.units import FloatArray
+
+_INFERENCE, _DOWNLOAD, _SAVES, _WASTE = "#9ECAE1", "#E69F00", "#009E73", "#BBBBBB"
+
+
+@rc_context(STYLE)
+def plot_placement(answer: dict[str, Any], path: Path) -> None:
+    """Total cost against the number of layers, and what each layer saves against what its download costs.
+
+    Args:
+        answer: of ``placement_answer``.
+        path: PNG or PDF.
+    """
+    names = answer["stage_names"]
+    figure = new_figure(max(7.2, 0.36 * len(names)), 5.6)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
+    _draw_totals(top, answer)
+    _draw_margins(bottom, answer)
+    bottom.set_xticks(range(len(names)), [f"{m} {name}" for m, name in enumerate(names)], rotation=60, ha="right")
+    bottom.set_xticklabels(bottom.get_xticklabels(), fontsize=7, rotation_mode="anchor")
+    bottom.set_xlabel("layers on the device")
+    figure.suptitle(
+        f"{answer['scenario']}: {answer['tasks_per_update']:,.0f} tasks between two updates, "
+        f"mean SNR {answer['mean_snr_db']:.1f} dB",
+        fontsize=10,
+    )
+    save(figure, path)
+
+
+def _draw_totals(axes: Axes, answer: dict[str, Any]) -> None:
+    inference, download = _numbers(answer["inference_cost"]), _numbers(answer["download_cost"])
+    layers = np.arange(inference.size)
+    fits = layers <= answer["largest_placement"]
+    for part, base, colour, label in (
+        (inference, 0.0 * inference, _INFERENCE, f"inference, {answer['rule']} splitting"),
+        (download, inference, _DOWNLOAD, "model download / K"),
+    ):
+        axes.bar(layers[fits], part[fits], bottom=base[fits], width=0.72, color=colour, label=label)
+        axes.bar(layers[~fits], part[~fits], bottom=base[~fits], width=0.72, color=colour, alpha=0.25, hatch="///")
+    for low, high in _runs(answer["within_1_percent"]):
+        label = "within 1 %" if low == answer["within_1_percent"][0] else None
+        axes.axvspan(low - 0.5, high + 0.5, color="#009E73", alpha=0.13, linewidth=0, zorder=0, label=label)
+    for rule, name in (("look-ahead", AHEAD), ("static", STATIC)):
+        if rule != answer["rule"]:
+            style = {"linewidth": 1.1, "markersize": 3.5} | CURVES[name]
+            style["linestyle"] = "none" if rule == "static" else "-"  # static totals jump with the feature sizes
+            axes.plot(layers, _numbers(answer["total"][rule]), label=f"total, {rule} splitting", **style)
+    best = answer["placement"]
+    axes.plot(best, answer["cost"], "*", color="black", markersize=12, label=f"optimum: {best} layers", zorder=6)
+    tallest = float(np.nanmax((inference + download)[fits]))
+    others = [value for rule in ("look-ahead", "static") for value in answer["total"][rule] if value is not None]
+    axes.set(ylabel="expected ETC per task", ylim=(0, 1.07 * min(max(tallest, *others), 1.5 * tallest)), xlim=(-0.6, layers[-1] + 0.6))
+    if not fits.all():
+        axes.axvline(
+            answer["largest_placement"] + 0.5, color="black", linewidth=1, linestyle="--", label="memory limit"
+        )
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+
+
+def _draw_margins(axes: Axes, answer: dict[str, Any]) -> None:
+    """Bars: what placing one more layer saves; marks: what downloading it costs."""
+    most = answer["largest_placement"]
+    saves, costs = _numbers(answer["marginal_value"])[:most], np.diff(_numbers(answer["download_cost"]))[:most]
+    layers = 1 + np.arange(most)
+    pays = saves > costs
+    axes.bar(layers, saves, width=0.72, color=np.where(pays, _SAVES, _WASTE))
+    axes.hlines(costs, layers - 0.45, layers + 0.45, color=_DOWNLOAD, linewidth=2)
+    _signed_log_scale(axes, saves)
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.set_ylabel("ETC per layer")
+    handles = [Patch(color=_SAVES), Patch(color=_WASTE), Line2D([], [], color=_DOWNLOAD, linewidth=2)]
+    labels = ["the layer saves more than its download costs", "it saves less", "its download / K"]
+    axes.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+
+
+def _signed_log_scale(axes: Axes, values: FloatArray) -> None:
+    """Logarithmic over three decades below the largest value, linear around 0."""
+    low, high = float(np.nanmin(values, initial=0.0)), float(np.nanmax(values, initial=0.0))
+    scale = max(high, -low) or 1.0
+    axes.set_yscale("symlog", linthresh=1e-3 * scale, linscale=0.4)
+    top = int(np.floor(np.log10(scale)))
+    decades = 10.0 ** np.arange(top - 2, top + 1)
+    axes.set_yticks([*(-decades[::-1] if low < 0 else ()), 0.0, *decades])
+    axes.set_yticks([], minor=True)
+    axes.set_ylim(bottom=2 * low)
+
+
+def _numbers(values: list[float | None]) -> FloatArray:
+    return np.array(values, dtype=np.float64)
+
+
+def _runs(numbers: list[int]) -> list[tuple[int, int]]:
+    """First and last of every run of consecutive numbers."""
+    breaks = [k for k in range(1, len(numbers)) if numbers[k] != numbers[k - 1] + 1]
+    return [(numbers[a], numbers[b - 1]) for a, b in zip([0, *breaks], [*breaks, len(numbers)], strict=True)]

@@ -1,0 +1,131 @@
+"""Exact scores of policies that choose the placement, too."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cointer_gym.baselines.evaluation import Score, evaluate
+from cointer_gym.baselines.placement import PlacementTable, optimal_placement
+from cointer_gym.observation import observe_placement
+from cointer_gym.policies import PlacementPolicy, Policy
+from cointer_gym.scenario import Scenario
+from cointer_gym.stopping import CONTINUE, OFFLOAD, optimal_thresholds
+from cointer_gym.units import FloatArray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class JointScore:
+    """Exact performance of one policy on placement and splitting together, per task."""
+
+    placement: int
+    """Layers that the policy puts on the device."""
+    inference: Score
+    """How it splits with that placement."""
+    download_cost: float
+    """ETC per task of the model download."""
+    optimum: float
+    """ETC per task of the joint optimum."""
+    placement_regret: float
+    """Loss of the placement alone, ETC: optimal splitting with it, minus the joint optimum."""
+    time_s: float
+    """Expected seconds per task, download included."""
+    energy_j: float
+    """Expected joules per task, download included."""
+    split_probability: FloatArray
+    """P(the network is split after layer n), shape (L+1,)."""
+
+    @property
+    def cost(self) -> float:
+        """Expected ETC of inference and download."""
+        return self.inference.cost + self.download_cost
+
+    @property
+    def gap(self) -> float:
+        """Cost above the joint optimum, ETC: ``placement_regret`` plus the gap of the splitting."""
+        return self.cost - self.optimum
+
+    @property
+    def relative_gap(self) -> float:
+        """Cost above the joint optimum, as a share of it."""
+        return self.gap / self.optimum if self.optimum > 0 else 0.0
+
+
+class PlacedPolicy:
+    """A policy of ``CoInferencePlacement-v0`` after its first action, seen from ``CoInference-v0``.
+
+    Args:
+        policy: acts on observations of shape (..., 2L+4).
+        scenario: the scenario.
+        placement: the placement that is in force.
+    """
+
+    def __init__(self, policy: Policy, scenario: Scenario, placement: int) -> None:
+        self._policy, self._layers, self._placement = policy, scenario.layers, placement
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """Continue (0) or offload (1) for observations of shape (batch, M+2)."""
+        seen = np.asarray(observation)
+        joint = np.zeros((seen.shape[0], 2 * self._layers + 4), dtype=np.float32)
+        joint[:, 1 + self._placement] = 1.0
+        joint[:, self._layers + 2 : self._layers + 2 + seen.shape[1] - 1] = seen[:, :-1]
+        joint[:, -1] = seen[:, -1]
+        actions, state = self._policy.predict(joint, deterministic=deterministic)
+        return np.where(np.asarray(actions) == CONTINUE, CONTINUE, OFFLOAD), state
+
+
+def chosen_placement(policy: Policy, scenario: Scenario) -> int:
+    """The placement that a policy of ``CoInferencePlacement-v0`` chooses, after the memory limit.
+
+    Raises:
+        ValueError: ``predict`` returned something other than one action in 0..L.
+    """
+    first = observe_placement(scenario.problem(), np.array([-1]), np.array([0]), np.array([1.0]))
+    action = np.asarray(policy.predict(first, deterministic=True)[0])
+    if action.shape != (1,) or not 0 <= action[0] <= scenario.layers:
+        raise ValueError(f"predict returned {action!r}; expected one placement from 0 to {scenario.layers}")
+    return min(int(action[0]), scenario.largest_placement)
+
+
+def evaluate_joint(policy: Policy, scenario: Scenario) -> JointScore:
+    """Score a policy of ``CoInferencePlacement-v0`` exactly; see ``evaluate``.
+
+    Args:
+        policy: anything with ``predict`` on observations of shape (batch, 2L+4).
+        scenario: the scenario.
+
+    Returns:
+        JointScore: cost per task with the download, and how much of the gap is the placement's.
+    """
+    placement = chosen_placement(policy, scenario)
+    problem = scenario.problem(placement)
+    score = evaluate(PlacedPolicy(policy, scenario, placement), problem)
+    return joint_score(score, placement, optimal_placement(scenario))
+
+
+def joint_score(score: Score, placement: int, table: PlacementTable) -> JointScore:
+    """Add the download of ``placement`` to an inference score."""
+    scenario = table.scenario
+    download_s = float(scenario.download_s[placement])
+    split = np.zeros(scenario.layers + 1)
+    split[: placement + 1] = score.split_probability
+    return JointScore(
+        placement=placement,
+        inference=score,
+        download_cost=float(table.download_cost[placement]),
+        optimum=table.cost,
+        placement_regret=float(table.inference_cost[placement] + table.download_cost[placement]) - table.cost,
+        time_s=(score.time_s or 0.0) + download_s,
+        energy_j=(score.energy_j or 0.0) + scenario.link.rx_power_w * download_s,
+        split_probability=split,
+    )
+
+
+def joint_optimum(scenario: Scenario) -> PlacementPolicy:
+    """The exactly optimal policy of ``CoInferencePlacement-v0``."""
+    placement = optimal_placement(scenario).placement
+    problem = scenario.problem(placement)
+    return PlacementPolicy(placement, problem, problem.channel.threshold_snr(optimal_thresholds(problem)[0]))
