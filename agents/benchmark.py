@@ -22,8 +22,8 @@ from cointer_gym.policies import Policy
 from cointer_gym.scenario import Scenario
 from cointer_gym.units import linear_to_db
 
-Progress = Callable[[str, int, int, float], None]
-"""Called with the name of a training, its steps, its total steps, and its latest relative gap."""
+Progress = Callable[[str, int, float, int], None]
+"""Called with the name of a training, its steps, its latest relative gap, and its total steps."""
 
 _POLL_S = 0.5
 
@@ -80,7 +80,7 @@ def benchmark(
         "scenario": scenario.name,
         "placement": optimum.problem.horizon,
         "layers": scenario.layers,
-        "stage_names": list(scenario.dnn.stage_names),
+        "stage_names": list(scenario.dnn.stage_names if target.joint else optimum.problem.stage_names),
         "optimal_threshold_db": [_db(snr) for snr in optimum.threshold_snr],
         "snr_quantiles_db": [_db(optimum.problem.channel.snr_quantile(p)) for p in (0.001, 0.999)],
         "reach_probability": _reach(optimum),
@@ -127,7 +127,7 @@ def _run_job(target: Target, job: TrainingJob) -> TrainingRun:
 def _report(job: TrainingJob, on_progress: Progress | None) -> None:
     curve = read_curve(job.directory / "gap.csv")
     if curve and on_progress is not None:
-        on_progress(job.name, curve[-1].steps, job.settings.total_steps, curve[-1].relative_gap)
+        on_progress(job.name, curve[-1].steps, curve[-1].relative_gap, job.settings.total_steps)
 
 
 def _policy_rows(target: Target, runs: list[TrainingRun]) -> list[dict[str, Any]]:
@@ -137,7 +137,8 @@ def _policy_rows(target: Target, runs: list[TrainingRun]) -> list[dict[str, Any]
     agents = {a.upper(): [target.score(run.model()) for run in runs if run.algorithm == a] for a in ALGORITHMS}
     rows = {name: [score] for name, score in reference.items()} | agents | {"Optimum": [optimum]}
     clairvoyant = {"policy": "Clairvoyant bound", "cost": bound, "relative_gap": bound / optimum.cost - 1.0}
-    return [*(_row(name, scores) for name, scores in rows.items()), clairvoyant]
+    random = [_random_row(target.scenario)] if target.joint else []
+    return [*random, *(_row(name, scores) for name, scores in rows.items()), clairvoyant]
 
 
 def _splitting_reference(target: Target) -> dict[str, Any]:
@@ -163,7 +164,17 @@ def _joint_reference(scenario: Scenario) -> dict[str, Any]:
             if name not in best or score.cost < best[name].cost:
                 best[name] = score
     bound = min(bl.clairvoyant_cost(scenario.problem(m)) + float(scenario.download_cost[m]) for m in placements)
-    return {**best, "Clairvoyant bound": bound}
+    in_order = {name: best[name] for name in bl.reference_rules(scenario.problem()) if name in best}
+    return {**in_order, "Clairvoyant bound": bound}
+
+
+def _random_row(scenario: Scenario) -> dict[str, Any]:
+    """A random placement, then a coin at every stage: the mean over all placements."""
+    table, coin = bl.optimal_placement(scenario), bl.RandomPolicy()
+    placements = range(scenario.largest_placement + 1)
+    scores = [bl.joint_score(bl.evaluate(coin, scenario.problem(m)), m, table) for m in placements]
+    row = _row("Random", scores)
+    return row | {"relative_gap_by_seed": [row["relative_gap"]], "placements": []}
 
 
 def _row(policy: str, scores: list[Any]) -> dict[str, Any]:

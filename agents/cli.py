@@ -34,6 +34,7 @@ Steps = Annotated[int | None, typer.Option(help="Training steps; the committed s
 Out = Annotated[Path | None, typer.Option(help="Where to write; a folder under runs/ unless given.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Delete earlier trainings there and start again.")]
 Joint = Annotated[bool, typer.Option("--joint", help="Learn the placement, too (CoInferencePlacement-v0).")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Seed = Annotated[int, typer.Option(help="Seed of networks, exploration and fading.", min=0)]
 
 
@@ -68,7 +69,7 @@ def solve(
     scenario: ScenarioName = "alexnet-pi",
     placement: Placement = None,
     override: Overrides = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Solve a scenario exactly and compare the analytic rules."""
     loaded = _load(scenario, override)
@@ -105,7 +106,16 @@ def train(
     directory = out or Path("runs") / "train" / target.label / f"{chosen}-seed{seed}"
     if fresh:
         _delete_training(directory)
-    run = train_model(target, chosen, directory, seed=seed, settings=settings, progress=True)
+    bars, on_progress = screen.training_bars()
+    with bars:
+        run = train_model(
+            target,
+            chosen,
+            directory,
+            seed=seed,
+            settings=settings,
+            on_progress=lambda done, gap: on_progress(chosen, done, gap, settings.total_steps),
+        )
     last = run.curve[-1]
     gap = f"{100 * last.relative_gap:.4f} % above the optimum"
     console.print(f"{chosen.upper()}, {last.steps:,} steps in {last.seconds:.0f} s: {last.cost:.6f} ETC, {gap}")
@@ -176,6 +186,60 @@ def benchmark(
         table.add_row(*row)
     console.print(table)
     console.print(f"Report, data and plots are in {directory}", soft_wrap=True)
+
+
+@_command("cointer-gym placement resnet50-jetson --set channel.mean_snr_db=5 --set tasks_per_update=10000")
+def placement(
+    scenario: ScenarioName = "alexnet-pi",
+    rule: Annotated[str, typer.Option(help="How tasks are split: optimal, look-ahead or static.")] = "optimal",
+    override: Overrides = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Tell how many layers to put on the device, and draw why."""
+    from cointer_gym.agents import placement_report
+    from cointer_gym.agents.placement_plot import plot_placement
+
+    loaded = _load(scenario, override)
+    answer = placement_report.placement_answer(loaded, placement_report.as_rule(rule))
+    directory = out or Path("runs") / "placement" / loaded.name
+    for suffix in ("png", "pdf"):
+        plot_placement(answer, directory / f"placement.{suffix}")
+    if as_json:
+        console.print_json(json.dumps(answer, allow_nan=False))
+        return
+    console.print(placement_report.placement_table(answer))
+    for line in placement_report.placement_sentences(answer):
+        console.print(line, highlight=False)
+    if answer["no_closed_form_because"]:
+        console.print(f"No closed form. {answer['no_closed_form_because']}", style="dim", markup=False, highlight=False)
+    console.print(f"Why, in one picture: {directory / 'placement.png'}", soft_wrap=True)
+
+
+@_command("cointer-gym study snr resnet50-jetson --out runs/studies")
+def study(
+    name: Annotated[str, typer.Argument(help="What is swept; 'all' runs every study and writes the report.")],
+    scenario: Annotated[str | None, typer.Argument(help="Built-in name or .toml; a fitting one unless given.")] = None,
+    override: Overrides = None,
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("runs") / "studies",
+) -> None:
+    """Compare the joint optimum with its alternatives over a sweep: CSV, PNG and PDF."""
+    from cointer_gym.agents import study_report
+
+    done = []
+    for each in study_report.study_names(name):
+        loaded = _load(scenario or study_report.STUDIES[each][1], override)
+        try:
+            done.append(study_report.write_study(each, loaded, out))
+        except ValueError as error:
+            if name != "all":
+                raise
+            console.print(f"{each}: left out, {error}", style="yellow", markup=False, highlight=False)
+        else:
+            console.print(study_report.summary_table(done[-1]))
+    if name == "all":
+        study_report.write_report(done, out)
+    console.print(f"Data and figures are in {out}", soft_wrap=True)
 
 
 @_command("cointer-gym report runs/benchmark/alexnet-pi --into README.md")

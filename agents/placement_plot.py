@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cointer_gym.agents.comparison import AHEAD, STATIC
+from cointer_gym.agents.comparison import AHEAD, JOINT, STATIC
 from cointer_gym.agents.plots import STYLE, new_figure, save
-from cointer_gym.agents.study_plots import CURVES
+from cointer_gym.agents.study_panels import CURVES, LINE
 from cointer_gym.units import FloatArray
 
 _INFERENCE, _DOWNLOAD, _SAVES, _WASTE = "#9ECAE1", "#E69F00", "#009E73", "#BBBBBB"
@@ -51,19 +51,23 @@ def _draw_totals(axes: Axes, answer: dict[str, Any]) -> None:
     ):
         axes.bar(layers[fits], part[fits], bottom=base[fits], width=0.72, color=colour, label=label)
         axes.bar(layers[~fits], part[~fits], bottom=base[~fits], width=0.72, color=colour, alpha=0.25, hatch="///")
-    for low, high in _runs(answer["within_1_percent"]):
-        label = "within 1 %" if low == answer["within_1_percent"][0] else None
-        axes.axvspan(low - 0.5, high + 0.5, color="#009E73", alpha=0.13, linewidth=0, zorder=0, label=label)
-    for rule, name in (("look-ahead", AHEAD), ("static", STATIC)):
+    for index, (low, high) in enumerate(_runs(answer["within_1_percent"])):
+        text = "_" * (index > 0) + "within 1 %"  # a leading underscore keeps it out of the legend
+        axes.axvspan(low - 0.5, high + 0.5, color=_SAVES, alpha=0.13, linewidth=0, zorder=0, label=text)
+    for rule, name in (("optimal", JOINT), ("look-ahead", AHEAD), ("static", STATIC)):
         if rule != answer["rule"]:
-            style = {"linewidth": 1.1, "markersize": 3.5} | CURVES[name]
+            style = LINE | CURVES[name]
             style["linestyle"] = "none" if rule == "static" else "-"  # static totals jump with the feature sizes
             axes.plot(layers, _numbers(answer["total"][rule]), label=f"total, {rule} splitting", **style)
     best = answer["placement"]
     axes.plot(best, answer["cost"], "*", color="black", markersize=12, label=f"optimum: {best} layers", zorder=6)
     tallest = float(np.nanmax((inference + download)[fits]))
-    others = [value for rule in ("look-ahead", "static") for value in answer["total"][rule] if value is not None]
-    axes.set(ylabel="expected ETC per task", ylim=(0, 1.07 * min(max(tallest, *others), 1.5 * tallest)), xlim=(-0.6, layers[-1] + 0.6))
+    others = [value for totals in answer["total"].values() for value in totals if value is not None]
+    axes.set(
+        ylabel="expected ETC per task",
+        ylim=(0, 1.07 * min(max(others), 1.5 * tallest)),
+        xlim=(-0.6, layers[-1] + 0.6),
+    )
     if not fits.all():
         axes.axvline(
             answer["largest_placement"] + 0.5, color="black", linewidth=1, linestyle="--", label="memory limit"

@@ -16,14 +16,24 @@ NEAR = 0.01
 """Placements at most this share above the least total count as equally good."""
 
 
+def as_rule(name: str) -> Rule:
+    """The splitting rule of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for rule in RULES:
+        if rule == name:
+            return rule
+    raise ValueError(f"rule = {name!r} must be one of {', '.join(RULES)}")
+
+
 def placement_answer(scenario: Scenario, rule: Rule = "optimal") -> dict[str, Any]:
     """Every placement under ``rule``, the cheapest, and how far look-ahead and static rules are from the joint optimum.
 
     Returns:
-        dict: plain data, in ETC per task; None where the layers do not fit into the memory of the device.
-
-    Raises:
-        ValueError: unknown rule.
+        dict: plain data, in ETC per task; None where the layers do not fit into the memory of the device, or where a
+        forced upload has infinite mean cost.
     """
     table = bl.optimal_placement(scenario, rule)
     tables = {name: bl.optimal_placement(scenario, name) for name in RULES}
@@ -72,8 +82,8 @@ def _plain(values: FloatArray) -> list[float | None]:
 def placement_table(answer: dict[str, Any]) -> Table:
     """One line per placement: what its last layer costs to download and saves per task, and the totals."""
     title = (
-        f"{answer['scenario']}: {answer['rule']} splitting, {answer['tasks_per_update']:,.0f} tasks between two updates, "
-        f"mean SNR {answer['mean_snr_db']:.1f} dB; ETC per task"
+        f"{answer['scenario']}: ETC per task with {answer['rule']} splitting, "
+        f"{answer['tasks_per_update']:,.0f} tasks between two updates, mean SNR {answer['mean_snr_db']:.1f} dB"
     )
     headers = ("Layers", "Last layer", "Download", "Inference", "Total", "Above best", "Layer saves", "Layer costs", "")
     result = screen.table(*headers, text=2, title=title)
@@ -113,8 +123,9 @@ def placement_sentences(answer: dict[str, Any]) -> list[str]:
         f"Put {_layers(answer, m)} on the device: {number(answer['cost'])} ETC per task, "
         f"{inference} for inference and {download} for the download.",
         f"Within 1 % of it: {_ranges(answer['within_1_percent'])} layers.",
-        f"Look-ahead would place {_layers(answer, ahead['placement'])}: {_excess(ahead['excess'])} the joint optimum with "
-        f"look-ahead splitting, {_excess(ahead['excess_with_optimal_splitting'])} it with optimal splitting.",
+        f"Look-ahead would place {_layers(answer, ahead['placement'])}: with look-ahead splitting "
+        f"{_excess(ahead['excess'])} the joint optimum, with optimal splitting "
+        f"{_excess(ahead['excess_with_optimal_splitting'])} it.",
         f"The best static split downloads and always runs {_layers(answer, static['placement'])}: "
         f"{_excess(static['excess'])} the joint optimum.",
     ]

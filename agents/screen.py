@@ -102,7 +102,7 @@ def regret_table(score: bl.Score, found: bl.Switches, optimum: bl.Solution) -> T
     return result
 
 
-def training_bars() -> tuple[Progress, Callable[[str, int, int, float], None]]:
+def training_bars() -> tuple[Progress, Callable[[str, int, float, int], None]]:
     """Progress bars, one per training, and the function that moves them."""
     columns = (
         "{task.description:<10}",
@@ -115,7 +115,7 @@ def training_bars() -> tuple[Progress, Callable[[str, int, int, float], None]]:
     )
     tasks: dict[str, TaskID] = {}
 
-    def update(name: str, steps: int, total: int, gap: float) -> None:
+    def update(name: str, steps: int, gap: float, total: int) -> None:
         if name not in tasks:
             tasks[name] = bars.add_task(name, total=total, gap="")
         bars.update(tasks[name], completed=min(steps, total), gap=percent(gap, 3))

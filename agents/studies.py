@@ -1,61 +1,38 @@
 """Studies of joint placement and splitting: sweeps whose every point is solved exactly.
 
-A study is a list of rows, kept as CSV; figures and report are made from the CSV alone. All costs are expected ETC per task,
-with the download of the model spread over the K tasks until its next update.
+A study is a list of rows, kept as CSV; figures and report are made from the CSV alone.
 """
 
-import csv
-import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from cointer_gym import baselines as bl
 from cointer_gym.agents.comparison import (
     AHEAD,
+    AHEAD_PLACED,
     JOINT,
-    RIVALS,
     ROUNDING,
+    STATIC,
     alternatives,
     amounts,
     causal_costs,
     optimum_facts,
 )
-from cointer_gym.agents.storage import write_text
+from cointer_gym.agents.study_data import (
+    DEVICE_CLOCK,
+    DEVICE_SPEED,
+    DISTANCE,
+    EDGE_SPEED,
+    SNR,
+    TASKS,
+    WEIGHT_RATIO,
+    Row,
+)
 from cointer_gym.scenario import Scenario
-from cointer_gym.units import FloatArray, linear_to_db
+from cointer_gym.units import linear_to_db
 
-Row = dict[str, Any]
 Values = Sequence[float] | None
-
-WEIGHT_RATIO = "energy_weight / time_weight"
-SNR, DISTANCE, TASKS = "channel.mean_snr_db", "channel.budget.distance_m", "tasks_per_update"
-DEVICE_SPEED, DEVICE_CLOCK, EDGE_SPEED = "device.flops_per_s", "device.dvfs.clock_hz", "edge.flops_per_s"
-
-
-class Axis(NamedTuple):
-    """How a swept parameter is shown."""
-
-    label: str
-    scale: Literal["linear", "log"] = "log"
-    unit: float = 1.0
-    """Values are divided by it."""
-    text: str = "{:,.4g}"
-    """One value in a sentence."""
-
-
-AXES = {
-    SNR: Axis("mean SNR (dB)", "linear", text="mean SNR {:g} dB"),
-    DISTANCE: Axis("distance (m)", text="{:.0f} m"),
-    TASKS: Axis("tasks between two updates, K", text="K = {:,.0f}"),
-    WEIGHT_RATIO: Axis("energy weight / time weight (s/J)", text="energy weight / time weight {:.3g} s/J"),
-    DEVICE_SPEED: Axis("device speed (GFLOP/s)", unit=1e9, text="device {:,.3g} GFLOP/s"),
-    DEVICE_CLOCK: Axis("device clock (GHz)", unit=1e9, text="device clock {:.3g} GHz"),
-    EDGE_SPEED: Axis("edge speed (GFLOP/s)", unit=1e9, text="edge {:,.4g} GFLOP/s"),
-}
 
 OWN_SCENARIO = {
     "mlp": "mlp-pi",
@@ -69,32 +46,8 @@ OWN_SCENARIO = {
 """The structures that are compared, each with the catalogue scenario made for it."""
 
 
-@dataclass(frozen=True, eq=False)
-class Study:
-    """Rows of results with equal columns."""
-
-    name: str
-    rows: list[Row]
-
-    def column(self, name: str) -> FloatArray:
-        """One column of numbers, shape (rows,)."""
-        return np.array([row[name] for row in self.rows], dtype=np.float64)
-
-    def only(self, name: str, value: object) -> "Study":
-        """The rows whose column ``name`` holds ``value``."""
-        return Study(self.name, [row for row in self.rows if row[name] == value])
-
-    def distinct(self, name: str) -> list[Any]:
-        """The values of a column in order of appearance."""
-        return list(dict.fromkeys(row[name] for row in self.rows))
-
-    def excess(self, name: str) -> FloatArray:
-        """Cost of an alternative above the joint optimum, as a share of it, shape (rows,)."""
-        return np.asarray(self.column(name) / self.column(JOINT) - 1.0)
-
-
 def at(scenario: Scenario, parameter: str, value: float) -> Scenario:
-    """The scenario with one swept parameter set; of the two weights the ratio, with ``time_weight`` 1 (0 if it is inf)."""
+    """The scenario with one parameter set; of the weights their ratio, with ``time_weight`` 1 (0 if it is inf)."""
     if parameter != WEIGHT_RATIO:
         return scenario.replace(**{parameter: value})
     time_weight, energy_weight = (0.0, 1.0) if np.isinf(value) else (1.0, value)
@@ -142,10 +95,9 @@ def tasks_study(scenario: Scenario, values: Values = None) -> list[Row]:
 
 
 def weights_study(scenario: Scenario, values: Values = None) -> list[Row]:
-    """Cost against energy_weight / time_weight, from only time to only energy, with seconds and joules of three rules."""
-    rows = sweep(
-        scenario, WEIGHT_RATIO, [0.0, *np.geomspace(0.01, 100, 33).tolist(), np.inf] if values is None else values
-    )
+    """Cost against energy_weight / time_weight, from time alone to energy alone; seconds and joules of three rules."""
+    ratios = [0.0, *np.geomspace(0.01, 100, 33).tolist(), np.inf] if values is None else values
+    rows = sweep(scenario, WEIGHT_RATIO, ratios)
     for row in rows:
         there = at(scenario, WEIGHT_RATIO, row["value"])
         ahead = bl.look_ahead(there.problem(row["look_ahead_placement"]))
@@ -178,7 +130,7 @@ def speed_study(scenario: Scenario, values: Values = None) -> list[Row]:
 
 
 def structure_study(scenario: Scenario, values: Sequence[str] | None = None) -> list[Row]:
-    """Cost by network: each in its own catalogue scenario, and all on the hardware, radio and prices of ``scenario``."""
+    """Cost by network: each in its own catalogue scenario, and all on hardware, radio and prices of ``scenario``."""
     names = list(OWN_SCENARIO) if values is None else values
     own = [("own", name, Scenario.load(OWN_SCENARIO[name])) for name in names]
     shared = [(scenario.name, name, scenario.replace(**{"dnn.profile": name})) for name in names]
@@ -190,18 +142,16 @@ def structure_study(scenario: Scenario, values: Sequence[str] | None = None) -> 
 
 def phase_study(scenario: Scenario, values: Values = None, ratios: Values = None) -> list[Row]:
     """What the joint optimum does over mean SNR (dB) and energy_weight / time_weight."""
-    snrs_db = np.linspace(-10, 30, 33) if values is None else values
-    return [
-        {
-            "scenario": scenario.name,
-            "mean_snr_db": float(snr_db),
-            "weight_ratio": float(ratio),
-            **causal_costs(there := at(at(scenario, SNR, float(snr_db)), WEIGHT_RATIO, float(ratio))),
-            **optimum_facts(there),
-        }
-        for ratio in (np.geomspace(0.01, 100, 25) if ratios is None else ratios)
-        for snr_db in snrs_db
-    ]
+    snrs_db = np.linspace(-10, 30, 33).tolist() if values is None else values
+    rows = []
+    for ratio in np.geomspace(0.01, 100, 25).tolist() if ratios is None else ratios:
+        for snr_db in snrs_db:
+            there = at(at(scenario, SNR, float(snr_db)), WEIGHT_RATIO, float(ratio))
+            costs, facts = causal_costs(there), optimum_facts(there)
+            labels = {"scenario": scenario.name, "mean_snr_db": float(snr_db), "weight_ratio": float(ratio)}
+            kept = {name: costs[name] for name in (JOINT, AHEAD, AHEAD_PLACED, STATIC)}
+            rows.append(labels | kept | {name: facts[name] for name in facts if name not in ("time_s", "energy_j")})
+    return rows
 
 
 def closed_form_study(scenario: Scenario, values: Values = None) -> list[Row]:
@@ -238,26 +188,3 @@ STUDIES: dict[str, tuple[Callable[..., list[Row]], str]] = {
     "closed-form": (closed_form_study, "mlp-pi"),
 }
 """Every study: its function and the scenario it takes unless given."""
-
-
-def write_csv(study: Study, path: Path) -> None:
-    """Write a study with twelve significant digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(study.rows[0])
-    for row in study.rows:
-        writer.writerow([f"{cell:.12g}" if isinstance(cell, float) else cell for cell in row.values()])
-    write_text(path, text.getvalue())
-
-
-def read_csv(path: Path) -> Study:
-    """Read what ``write_csv`` wrote; numbers come back as floats."""
-    with path.open(encoding="utf-8", newline="") as lines:
-        return Study(path.stem, [{name: _cell(text) for name, text in row.items()} for row in csv.DictReader(lines)])
-
-
-def _cell(text: str) -> str | float:
-    try:
-        return float(text)
-    except ValueError:
-        return text

@@ -6,43 +6,28 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from cointer_gym.agents.comparison import (
-    AHEAD,
-    AHEAD_PLACED,
-    CLAIRVOYANT,
-    DEVICE,
-    EDGE,
-    FULL,
-    HALF,
-    JOINT,
-    RIVALS,
-    STATIC,
-)
+from cointer_gym.agents.comparison import AHEAD, AHEAD_PLACED, CLAIRVOYANT, JOINT, RIVALS, STATIC
 from cointer_gym.agents.plots import STYLE, new_figure, save
-from cointer_gym.agents.studies import AXES, DISTANCE, SNR, WEIGHT_RATIO, Study
+from cointer_gym.agents.study_data import AXES, SNR, TASKS, WEIGHT_RATIO, Study
+from cointer_gym.agents.study_panels import (
+    CURVES,
+    LINE,
+    draw_costs,
+    draw_entropy,
+    draw_excess,
+    draw_placement,
+    excess_scale,
+    legend,
+    minus,
+    plain_ticks,
+)
 from cointer_gym.units import FloatArray
 
-# Okabe and Ito's palette, legible to the colour-blind; line styles and markers tell the curves apart without it
-CURVES: dict[str, dict[str, Any]] = {
-    JOINT: {"color": "#000000", "linewidth": 2.2, "zorder": 5},
-    CLAIRVOYANT: {"color": "#7F7F7F", "linestyle": ":", "linewidth": 1.6},
-    AHEAD: {"color": "#0072B2", "marker": "o"},
-    AHEAD_PLACED: {"color": "#56B4E9", "marker": "o", "markerfacecolor": "white", "linestyle": "--"},
-    FULL: {"color": "#009E73", "marker": "^", "linestyle": "--"},
-    HALF: {"color": "#CC79A7", "marker": "v", "linestyle": "--"},
-    STATIC: {"color": "#D55E00", "marker": "s"},
-    DEVICE: {"color": "#E69F00", "marker": "D", "linestyle": "-."},
-    EDGE: {"color": "#8C564B", "marker": "x", "linestyle": "-."},
-}
 _GAINS = [1, 10]
-_LINE: dict[str, Any] = {"linewidth": 1.1, "markersize": 3.5, "markeredgewidth": 0.9}
 
 
 def plot_study(study: Study, path: Path) -> None:
@@ -60,94 +45,18 @@ def _draw_sweep(study: Study) -> Figure:
     axes = figure.subplots(len(parameters) + single, 2, squeeze=False, height_ratios=[3, 1.2] if single else None)
     for row, parameter in enumerate(parameters):
         part = study.only("parameter", parameter)
-        _draw_costs(axes[row, 0], part)
-        _draw_excess(axes[row, 1], part)
+        draw_costs(axes[row, 0], part)
+        draw_excess(axes[row, 1], part)
     if single:
-        _draw_placement(axes[1, 0], study)
-        _draw_entropy(axes[1, 1], study)
+        draw_placement(axes[1, 0], study)
+        draw_entropy(axes[1, 1], study)
         for upper, lower in zip(axes[0], axes[1], strict=True):
             upper.set_xlabel("")
             upper.tick_params(labelbottom=False)
             lower.set_xlim(upper.get_xlim())
     figure.suptitle(study.rows[0]["scenario"], fontsize=10)
-    _legend(figure, axes[0, 0])
+    legend(figure, axes[0, 0])
     return figure
-
-
-def _draw_costs(axes: Axes, study: Study) -> None:
-    x = _axis(axes, study)
-    for k, (name, style) in enumerate(CURVES.items()):
-        axes.plot(x, study.column(name), label=name, markevery=_every(x, k), **(_LINE | style))
-    axes.set(yscale="log", ylabel="expected ETC per task")
-    _plain_ticks(axes.yaxis)
-
-
-def _draw_excess(axes: Axes, study: Study) -> None:
-    x = _axis(axes, study)
-    for k, (name, style) in enumerate(CURVES.items()):
-        axes.plot(x, 100 * study.excess(name), label=name, markevery=_every(x, k), **(_LINE | style))
-    _excess_scale(axes.yaxis, axes)
-    axes.set_ylabel("above the joint optimum (%)")
-
-
-def _plain_ticks(axis: Axis, *subs: float) -> None:
-    """0.1, 0.2, 0.5 instead of powers of ten."""
-    axis.set_major_locator(LogLocator(subs=subs or (1.0, 2.0, 5.0), numticks=20))
-    axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _excess_scale(axis: Axis, axes: Axes) -> None:
-    """Linear within 1 %, logarithmic beyond."""
-    scale, limit = (axes.set_yscale, axes.set_ylim) if axis is axes.yaxis else (axes.set_xscale, axes.set_xlim)
-    scale("symlog", linthresh=1, linscale=0.6)
-    low, high = axis.get_data_interval()
-    limit(min(-1.5, 1.5 * low), max(20.0, 1.6 * high))
-    ticks = [tick for tick in (-10, -1, 0, 1, 10, 100, 1000, 10000) if 1.5 * low <= tick <= 1.6 * high or tick == 0]
-    axis.set_ticks(ticks, [_minus(f"{tick:+,d}") if tick else "0" for tick in ticks], minor=False)
-    axis.set_ticks([], minor=True)
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def _draw_placement(axes: Axes, study: Study) -> None:
-    """Layers placed by the joint optimum, by look-ahead, and run by the best static split."""
-    x = _axis(axes, study)
-    for name, column in ((STATIC, "static_split"), (AHEAD, "look_ahead_placement"), (JOINT, "placement")):
-        axes.plot(x, study.column(column), drawstyle="steps-mid", **(_LINE | CURVES[name] | {"marker": None}))
-    layers = int(study.rows[0]["layers"])
-    axes.set(ylabel="layers placed", ylim=(-0.04 * layers, 1.04 * layers), yticks=[0, layers // 2, layers])
-
-
-def _draw_entropy(axes: Axes, study: Study) -> None:
-    """How uncertain the optimal split is before the channel is seen: where it is 0, deciding online is pointless."""
-    x = _axis(axes, study)
-    axes.fill_between(x, study.column("split_entropy_bits"), color="#BBBBBB", linewidth=0)
-    axes.set(ylabel="split entropy\n(bits)", ylim=(0, None))
-
-
-def _axis(axes: Axes, study: Study) -> FloatArray:
-    """Label and scale the x axis for the swept parameter, and return its values."""
-    axis = AXES[study.rows[0]["parameter"]]
-    values = study.column("value") / axis.unit
-    axes.set(xlabel=axis.label, xscale=axis.scale)
-    axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
-    finite = values[np.isfinite(values) & (values > 0)] if axis.scale == "log" else values
-    axes.set_xlim(float(finite.min()), float(finite.max()))
-    return np.asarray(values)
-
-
-def _every(x: FloatArray, curve: int) -> tuple[int, int]:
-    """Some eight markers, each curve starting elsewhere so that equal curves show all their markers."""
-    step = max(1, x.size // 8)
-    return curve % step, step
-
-
-def _legend(figure: Figure, axes: Axes, columns: int = 3) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
 
 
 def _draw_weights(study: Study) -> Figure:
@@ -156,18 +65,18 @@ def _draw_weights(study: Study) -> Figure:
     left, right = figure.subplots(1, 2)
     for name, prefix in ((STATIC, "static_"), (AHEAD, "look_ahead_"), (JOINT, "")):
         seconds, joules = study.column(f"{prefix}time_s"), study.column(f"{prefix}energy_j")
-        style = _LINE | CURVES[name] | {"marker": CURVES[name].get("marker", "."), "zorder": 5 if name == JOINT else 3}
+        style = LINE | CURVES[name] | {"marker": CURVES[name].get("marker", "."), "zorder": 5 if name == JOINT else 3}
         if name != JOINT:  # few distinct points, nothing between them
             style["linestyle"] = "none"
         left.plot(1e3 * seconds, 1e3 * joules, **style)
     left.set(xscale="log", yscale="log", xlabel="expected time per task (ms)", ylabel="expected energy per task (mJ)")
-    _plain_ticks(left.xaxis, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
-    _plain_ticks(left.yaxis)
+    plain_ticks(left.xaxis, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
+    plain_ticks(left.yaxis)
     left.grid(color="#E5E5E5", linewidth=0.6)
     part = Study(study.name, [row for row in study.rows if 0 < row["value"] < np.inf])
-    _draw_excess(right, part)
+    draw_excess(right, part)
     figure.suptitle(study.rows[0]["scenario"], fontsize=10)
-    _legend(figure, right)
+    legend(figure, right)
     return figure
 
 
@@ -193,11 +102,11 @@ def _draw_structure(study: Study) -> Figure:
             rows[:-1] + 0.5, 0, 1, transform=axes.get_yaxis_transform(), color="#E5E5E5", linewidth=0.6, zorder=1
         )
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
-        _excess_scale(axes.xaxis, axes)
+        excess_scale(axes.xaxis, axes)
         axes.set(xlabel="above the joint optimum (%)", ylim=(len(names) - 0.5, -0.5))
         axes.set_yticks(rows, names)
         axes.set_title("each in its own scenario" if which == "own" else f"all on the hardware of {which}", fontsize=9)
-    _legend(figure, panels[0])
+    legend(figure, panels[0])
     return figure
 
 
@@ -249,7 +158,7 @@ def _draw_closed_form(study: Study) -> Figure:
         left.plot(
             tasks, part.column("closed_form_placement"), "o", color=colour, markersize=3.5, markerfacecolor="none"
         )
-        right.plot(tasks, 100 * part.excess(AHEAD), label=_minus(f"mean SNR {snr_db:g} dB"), **line)
+        right.plot(tasks, 100 * part.excess(AHEAD), label=minus(f"mean SNR {snr_db:g} dB"), **line)
         right.plot(tasks, 100 * part.excess(AHEAD_PLACED), linestyle="--", **line)
     grey: dict[str, Any] = {"color": "#555555"}
     left.plot([], [], "o", markerfacecolor="none", markersize=3.5, label="closed form", **grey)
@@ -257,7 +166,7 @@ def _draw_closed_form(study: Study) -> Figure:
     left.plot([], [], linestyle=":", label="joint optimum", **grey)
     right.plot([], [], linestyle="--", label="optimal splitting on that placement", **grey)
     for axes in (left, right):
-        axes.set(xscale="log", xlabel=AXES["tasks_per_update"].label)
+        axes.set(xscale="log", xlabel=AXES[TASKS].label)
         axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
     left.set(ylabel="layers placed")
     right.set(ylabel="above the joint optimum (%)")
@@ -276,7 +185,7 @@ def _draw_distance(study: Study) -> Figure:
         top = axes.twiny()
         top.set(xscale="log", xlim=axes.get_xlim())
         marks = [db for db in range(-30, 61, 10) if snr.min() <= db <= snr.max()]
-        top.set_xticks(np.interp(marks, snr[::-1], distance[::-1]), [_minus(f"{db}") for db in marks])
+        top.set_xticks(np.interp(marks, snr[::-1], distance[::-1]), [minus(f"{db}") for db in marks])
         top.set_xticks([], minor=True)
         top.set_xlabel("mean SNR (dB)", fontsize=8)
         top.tick_params(labelsize=8)

@@ -12,7 +12,7 @@ A run is a directory, so that a killed training goes on where its last checkpoin
 import csv
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -30,6 +30,11 @@ from cointer_gym.agents.storage import read_json, replace_file, write_json, writ
 from cointer_gym.agents.targets import Target
 from cointer_gym.agents.vec_env import NativeVecEnv
 from cointer_gym.scenario import Scenario
+
+Progress = Callable[[int, float], None]
+"""Called with the steps done and the latest relative gap."""
+
+_REPORT_EVERY_S = 0.2
 
 CLASSES: dict[str, type[PPO] | type[DQN]] = {"ppo": PPO, "dqn": DQN}
 
@@ -68,7 +73,7 @@ def train(
     settings: PpoSettings | DqnSettings | None = None,
     evaluations: int = 40,
     checkpoint_every_s: float = 60.0,
-    progress: bool = False,
+    on_progress: Progress | None = None,
 ) -> TrainingRun:
     """Train one model, or go on with, or return, the one in ``out``.
 
@@ -80,7 +85,7 @@ def train(
         settings: None takes the committed ones.
         evaluations: exact evaluations during training, evenly spaced.
         checkpoint_every_s: seconds between two checkpoints.
-        progress: show Stable-Baselines3's progress bar.
+        on_progress: called a few times a second.
 
     Returns:
         TrainingRun: with the exact gap over the training.
@@ -96,9 +101,10 @@ def train(
         env = target.vec_env(chosen.num_envs)
         with _one_thread():
             model = _resume(algorithm, out, env) or _create(chosen, env, seed, out)
-            recorder = GapRecorder(target, out, max(chosen.total_steps // evaluations, 1), checkpoint_every_s)
+            every = max(chosen.total_steps // evaluations, 1)
+            recorder = GapRecorder(target, out, every, checkpoint_every_s, on_progress)
             left = chosen.total_steps - model.num_timesteps
-            model.learn(left, callback=recorder, reset_num_timesteps=False, tb_log_name="log", progress_bar=progress)
+            model.learn(left, callback=recorder, reset_num_timesteps=False, tb_log_name="log")
             recorder.record_gap()
         replace_file(model_file, model.save)
         for leftover in out.glob("checkpoint.*"):
@@ -143,10 +149,13 @@ def load_run(directory: Path) -> tuple[TrainingRun, Target]:
 class GapRecorder(BaseCallback):
     """Evaluates the current policy exactly at even spacing, logs it, and writes checkpoints."""
 
-    def __init__(self, target: Target, out: Path, every_steps: int, checkpoint_every_s: float) -> None:
+    def __init__(
+        self, target: Target, out: Path, every_steps: int, checkpoint_every_s: float, on_progress: Progress | None
+    ) -> None:
         super().__init__()
         self._target, self._out = target, out
         self._every_steps, self._checkpoint_every_s = every_steps, checkpoint_every_s
+        self._on_progress, self._reported = on_progress, 0.0
         self._points: list[GapPoint] = []
 
     def _on_training_start(self) -> None:
@@ -163,6 +172,9 @@ class GapRecorder(BaseCallback):
             self._next += self._every_steps
             if time.monotonic() - self._saved > self._checkpoint_every_s:
                 self._checkpoint()
+        if self._on_progress and time.monotonic() - self._reported > _REPORT_EVERY_S:
+            self._on_progress(self.num_timesteps, self._points[-1].relative_gap)
+            self._reported = time.monotonic()
         return True
 
     def record_gap(self) -> None:

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from cointer_gym.baselines.evaluation import Score, evaluate
 from cointer_gym.baselines.placement import PlacementTable, optimal_placement
-from cointer_gym.observation import observe_placement
-from cointer_gym.policies import PlacementPolicy, Policy
+from cointer_gym.observation import observe_placement, with_placement
+from cointer_gym.policies import PlacementPolicy, Policy, StochasticPolicy
 from cointer_gym.scenario import Scenario
 from cointer_gym.stopping import CONTINUE, OFFLOAD, optimal_thresholds
-from cointer_gym.units import FloatArray
+from cointer_gym.units import FloatArray, checked_integer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,33 +59,38 @@ class PlacedPolicy:
         policy: acts on observations of shape (..., 2L+4).
         scenario: the scenario.
         placement: the placement that is in force.
+
+    Raises:
+        ValueError: ``placement`` outside 0..L, or ``predict`` of the policy returned an action outside 0..L.
     """
 
     def __init__(self, policy: Policy, scenario: Scenario, placement: int) -> None:
-        self._policy, self._layers, self._placement = policy, scenario.layers, placement
+        self._policy, self._layers = policy, scenario.layers
+        self._placement = checked_integer("placement", placement, 0, scenario.layers)
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
-        """Continue (0) or offload (1) for observations of shape (batch, M+2)."""
-        seen = np.asarray(observation)
-        joint = np.zeros((seen.shape[0], 2 * self._layers + 4), dtype=np.float32)
-        joint[:, 1 + self._placement] = 1.0
-        joint[:, self._layers + 2 : self._layers + 2 + seen.shape[1] - 1] = seen[:, :-1]
-        joint[:, -1] = seen[:, -1]
-        actions, state = self._policy.predict(joint, deterministic=deterministic)
-        return np.where(np.asarray(actions) == CONTINUE, CONTINUE, OFFLOAD), state
+        """Continue (0) or offload (1) for observations of shape (..., M+2)."""
+        joint = with_placement(observation, self._placement, self._layers)
+        answer, state = self._policy.predict(joint, state, episode_start, deterministic)
+        actions = np.asarray(answer)
+        if not np.isin(actions, np.arange(self._layers + 1)).all():
+            raise ValueError(f"predict returned {actions!r}; expected actions from 0 to {self._layers}")
+        return np.where(actions == CONTINUE, CONTINUE, OFFLOAD), state
 
 
 def chosen_placement(policy: Policy, scenario: Scenario) -> int:
     """The placement that a policy of ``CoInferencePlacement-v0`` chooses, after the memory limit.
 
     Raises:
-        ValueError: ``predict`` returned something other than one action in 0..L.
+        ValueError: ``predict`` returned something other than one action in 0..L, or the policy randomises.
     """
+    if isinstance(policy, StochasticPolicy):
+        raise ValueError(f"{type(policy).__name__} randomises: it has no one placement to score")
     first = observe_placement(scenario.problem(), np.array([-1]), np.array([0]), np.array([1.0]))
     action = np.asarray(policy.predict(first, deterministic=True)[0])
-    if action.shape != (1,) or not 0 <= action[0] <= scenario.layers:
+    if action.shape != (1,) or action[0] not in range(scenario.layers + 1):
         raise ValueError(f"predict returned {action!r}; expected one placement from 0 to {scenario.layers}")
     return min(int(action[0]), scenario.largest_placement)
 
@@ -99,6 +104,10 @@ def evaluate_joint(policy: Policy, scenario: Scenario) -> JointScore:
 
     Returns:
         JointScore: cost per task with the download, and how much of the gap is the placement's.
+
+    Raises:
+        ValueError: ``predict`` returned something other than one action in 0..L per observation, or the policy
+            randomises.
     """
     placement = chosen_placement(policy, scenario)
     problem = scenario.problem(placement)

@@ -48,7 +48,7 @@ class PlacementTable:
 
     @property
     def marginal_value(self) -> FloatArray:
-        """What one more layer saves per inference, V_0(M) - V_0(M+1), shape (L,); >= 0 under the optimal rule."""
+        """What one more layer saves per inference, V_0(M) - V_0(M+1), shape (L,); >= 0 unless the rule is static."""
         return -np.diff(self.inference_cost)
 
     def within(self, share: float) -> list[int]:
@@ -118,7 +118,7 @@ class ClosedForm:
     offload_probability: float
     """q, the same at every stage; stage L-1 has its own if M* = L."""
     value_of_waiting: float
-    """Delta = A Phi(tau) - c', what being able to wait once more saves, ETC."""
+    """Delta = A Phi(tau) - c' = A E[(x - tau)^+] >= 0, what being able to wait once more saves, ETC."""
     download_cost: float
     """d, of one layer per task, ETC."""
 
@@ -156,7 +156,8 @@ def closed_form_placement(scenario: Scenario) -> ClosedForm:
         )
     extra = device - step
     tau = extra / airtime + mean_uses
-    waiting = airtime * float(channel.lower_partial_moment(tau)) - extra
+    always = tau >= channel.breakpoints[-1]
+    waiting = 0.0 if always else airtime * float(channel.lower_partial_moment(tau)) - extra
     stop = float(channel.cdf(tau))
     best = min(_first_loss(download, waiting, stop), layers - 1)
 

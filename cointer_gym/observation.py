@@ -67,6 +67,16 @@ def observe_placement(
     return np.concatenate([choosing.astype(np.float32), np.where(choosing, np.float32(0), rest)], axis=-1)
 
 
+def with_placement(observation: ArrayLike, placement: int, layers: int) -> NDArray[np.float32]:
+    """Observations (..., 2L+4) after ``placement`` was chosen, from those (..., M+2) of ``CoInference-v0`` with it."""
+    seen = np.asarray(observation)
+    joint = np.zeros((*seen.shape[:-1], 2 * layers + 4), dtype=np.float32)
+    joint[..., 1 + placement] = 1.0
+    joint[..., layers + 2 : layers + 1 + seen.shape[-1]] = seen[..., :-1]
+    joint[..., -1] = seen[..., -1]
+    return joint
+
+
 def decode_placement(observation: ArrayLike, average_snr: float) -> tuple[IntArray, IntArray, FloatArray]:
     """Placement (-1 while it is to be chosen), stage and linear SNR behind observations of shape (..., 2L+4)."""
     array = np.asarray(observation)

@@ -81,7 +81,8 @@ def stop_or_continue(
         inside = np.clip(np.nan_to_num(tau, posinf=0.0, neginf=0.0), 0.0, None)
         value = np.where(a > 0, c - a * channel.lower_partial_moment(inside), c)
         stop_value = np.where(a > 0, a * channel.mean_channel_uses_per_bit, 0.0) + b
-    return tau, np.where(np.isposinf(tau), stop_value, value)
+    # where it always stops, C - A Phi(tau) would be a small difference of large numbers
+    return tau, np.where(tau >= channel.breakpoints[-1], stop_value, value)
 
 
 def optimal_thresholds(problem: StoppingProblem) -> tuple[FloatArray, FloatArray]:

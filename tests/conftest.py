@@ -38,7 +38,7 @@ class LawOracle:
             return mp.mpf(0)
         near = [start + mp.mpf(step) / self.rate for step in (0.03, 0.3, 1, 3, 9, 30)]
         bulk = [1 + k * width for k in (-8, -4, -2, 0, 2, 4, 8)]
-        growing = [start * 10**k for k in range(1, 13)]
+        growing = [start * 10**k for k in range(1, 30)]
         kinks = [self.gain(self.low), self.gain(self.high)]
         inside = {point for point in (*near, *bulk, *growing, *kinks) if start < point < end}
         points = [start, *sorted(inside), end]

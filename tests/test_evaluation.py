@@ -200,11 +200,11 @@ def test_grid_only_has_to_separate_the_switches(grid):
 
 def test_narrow_window_goes_unseen_only_within_a_cell():
     posed = problem()
-    wide = 10 ** (8 / 2048)  # a cell of the default grid
+    wide = 10 ** (8 / 2048)  # a cell
     always = bl.evaluate(Rule(lambda stage, snr: snr >= 0), posed).cost
     for width, seen in ((wide**1.5, True), (wide**0.01, False)):
         gap = Rule(lambda stage, snr, high=5.0013 * width: (snr < 5.0013) | (snr > high))
-        cost = bl.evaluate(gap, posed).cost
+        cost = bl.evaluate(gap, posed, grid=2048).cost
         assert (abs(cost / always - 1) > 1e-6) is seen
     found = bl.evaluate(Rule(lambda stage, snr: (snr < 5.0013) | (snr > 5.0013 * wide**0.01)), posed, grid=400_000)
     assert found.cost != always
@@ -401,7 +401,7 @@ def test_better_than_optimal_is_an_error():
     ],
 )
 def test_malformed_predict(result):
-    with pytest.raises(ValueError, match=r"predict returned .* for 6147 observations; expected one action per obs"):
+    with pytest.raises(ValueError, match=r"predict returned .* for \d+ observations; expected one action per obs"):
         bl.evaluate(Fixed(result), problem())
 
 

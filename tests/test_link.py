@@ -189,8 +189,13 @@ def test_measured_seconds_and_joules_override_layer_by_layer():
     assert_allclose(edge.layer_s(timed), [0.01, 0.004], rtol=1e-15)
     assert_allclose(device.layer_j(two_layers(device_j=0.25)), [0.25, 1.2], rtol=1e-15)
     assert_allclose(device.layer_s(two_layers(device_j=0.25)), [0.2, 0.4], rtol=1e-15)
-    zero = two_layers(flops=None, device_s=0.0, edge_s=0.0, device_j=0.0)  # 0 is a measurement, not an absence
-    assert_allclose([device.layer_s(zero)[0], device.layer_j(zero)[0], edge.layer_s(zero)[0]], 0.0, atol=0)
+
+
+def test_a_measured_zero_is_a_measurement_and_not_an_absence():
+    device, edge = Device(flops_per_s=1e7, compute_power_w=3.0), EdgeServer(flops_per_s=1e9)
+    instant, free = two_layers(device_s=0.0, edge_s=0.0), two_layers(device_j=0.0)
+    assert (device.layer_s(instant)[0], device.layer_j(instant)[0], edge.layer_s(instant)[0]) == (0.0, 0.0, 0.0)
+    assert (device.layer_s(free)[0], device.layer_j(free)[0]) == (0.2, 0.0)
 
 
 @pytest.mark.parametrize("measured", [{}, {"device_s": 0.1}, {"edge_s": 0.1}, {"device_j": 0.1}])

@@ -1,6 +1,7 @@
 """``CoInferencePlacement-v0``: choose the placement first, then split one task."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Self, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from cointer_gym.envs.single import TaskEnv
 from cointer_gym.envs.task import InferenceTask, Observation, Outcome, ScenarioLike, State, checked_scale, scene_of
 from cointer_gym.envs.vector import TaskVectorEnv
 from cointer_gym.observation import observe_placement, placement_observation_space
+from cointer_gym.problem import StoppingProblem
 from cointer_gym.rendering import Scene
 from cointer_gym.rendering.scene import Finished
 from cointer_gym.scenario import Scenario
@@ -78,11 +80,16 @@ class PlacementTask(InferenceTask):
     def scene(self, state: State, path: FloatArray, cost: float, finished: Finished) -> Scene:
         """The task with its placement; before it is chosen, the whole network and no SNR yet."""
         if state.placement >= 0:
-            problem = self.scenario.problem(int(state.placement))
+            problem = _placed(self, int(state.placement))
             return scene_of(self.scenario, problem, int(state.stage), path, cost, finished)
         whole = scene_of(self.scenario, self.problem, 0, path, cost, finished)
-        title = f"{self.scenario.name}: choose how many layers to place"
-        return replace(whole, title=title, snr=self.problem.channel.average_snr, snr_path=())
+        return replace(whole, choosing=True, snr=0.0, snr_path=())
+
+
+@lru_cache(maxsize=32)
+def _placed(task: PlacementTask, placement: int) -> StoppingProblem:
+    """One and the same problem for all pictures of a placement: what they share is remembered by problem."""
+    return task.scenario.problem(placement)
 
 
 class CoInferencePlacementEnv(TaskEnv):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cointer_gym.rendering import style
 from cointer_gym.rendering.network import LANES_BOTTOM, draw_lanes, draw_task
 from cointer_gym.rendering.page import MARGIN, Page
-from cointer_gym.rendering.scene import Scene, db_text, shortened
+from cointer_gym.rendering.scene import Scene, shortened
 from cointer_gym.rendering.snr import Panel, decision_colour, draw_snr, draw_thresholds
 from cointer_gym.rendering.table import draw_table, table_height, table_rows
 
@@ -109,9 +109,9 @@ def _draw_now(scene: Scene, panel: Panel) -> None:
     how = {"size": style.VALUE_SIZE, "color": colour, "weight": "bold", "ha": "right"}
     page.text(page.width - MARGIN, _TITLE_Y, scene.status_text, **how)
     values = {
-        "stage": f"{scene.stage} of {scene.horizon}",
+        "stage": scene.stage_text,
         "feature in hand": scene.feature_text,
-        "SNR now": db_text(scene.snr),
+        "SNR now": scene.snr_text,
         "optimum offloads": scene.threshold_text,
         "optimum now": scene.decision_text,
         "cost so far": scene.cost_text,

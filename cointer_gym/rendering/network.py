@@ -33,7 +33,7 @@ def draw_lanes(scene: Scene, page: Page) -> None:
 
 
 def draw_task(scene: Scene, page: Page) -> None:
-    """Draw which layers have run, which could, and the upload."""
+    """Draw which layers have run, which could (hollow on a device that may still get them), and the upload."""
     device_note = f"has run {_span(1, scene.stage)}" if scene.stage else "holds the input"
     edge_note = "not needed"
     if scene.finished != "completed":
@@ -66,7 +66,10 @@ def _draw_blocks(scene: Scene, page: Page) -> None:
 
     if scene.finished != "offloaded":
         page.line(x[[scene.stage, -1]], [_DEVICE_Y] * 2, color=style.DEVICE_PALE, lw=1.2)
-        blocks(ahead, _DEVICE_Y, style.DEVICE_PALE)
+        if scene.choosing:
+            blocks(ahead, _DEVICE_Y, style.DEVICE_TINT, outline=style.DEVICE_PALE)
+        else:
+            blocks(ahead, _DEVICE_Y, style.DEVICE_PALE)
     page.line(x[[0, scene.stage]], [_DEVICE_Y] * 2, color=style.DEVICE, lw=1.2)
     blocks(done, _DEVICE_Y, style.DEVICE)
     blocks(here, _DEVICE_Y, style.DEVICE, outline=style.INK)

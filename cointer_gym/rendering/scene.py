@@ -31,9 +31,10 @@ class Scene:
         finished: how the task ended, "" while it runs.
         threshold_snr: the optimum offloads at stage n iff SNR >= ``threshold_snr[n]``; M of them, linear, inf is
             never, 0 always.
+        choosing: the placement is still to be chosen: the input is in hand, no SNR is seen, no threshold holds yet.
 
     Raises:
-        ValueError: a field does not fit the horizon of the problem.
+        ValueError: a field does not fit the horizon of the problem, or there is an SNR or an end before a placement.
     """
 
     problem: StoppingProblem
@@ -46,6 +47,7 @@ class Scene:
     cost: float
     finished: Finished
     threshold_snr: tuple[float, ...]
+    choosing: bool = False
 
     def __post_init__(self) -> None:
         for name, expected in (("feature_bits", self.horizon + 1), ("threshold_snr", self.horizon)):
@@ -61,6 +63,8 @@ class Scene:
             raise ValueError(f"total_layers = {self.total_layers} must be at least the horizon {self.horizon}")
         if self.finished not in get_args(Finished):
             raise ValueError(f"finished = {self.finished!r} must be one of {get_args(Finished)}")
+        if self.choosing and (self.stage or self.snr_path or self.finished):
+            raise ValueError("choosing = True leaves stage at 0, snr_path empty and the task unfinished")
 
     @property
     def horizon(self) -> int:
@@ -69,15 +73,15 @@ class Scene:
 
     @property
     def has_upload(self) -> bool:
-        """Whether offloading means anything at this stage; not once the network is complete."""
-        return not (self.problem.completes and self.stage == self.horizon)
+        """Whether offloading means anything now; not before the placement, nor once the network is complete."""
+        return not (self.choosing or (self.problem.completes and self.stage == self.horizon))
 
     @property
     def threshold_now(self) -> float:
-        """Linear SNR from which the optimum offloads at this stage; 0 at a forced upload, inf where none is left."""
-        if self.stage < self.horizon:
-            return self.threshold_snr[self.stage]
-        return 0.0 if self.has_upload else float("inf")
+        """Linear SNR from which the optimum offloads at this stage; 0 at a forced upload, inf where there is none."""
+        if not self.has_upload:
+            return float("inf")
+        return self.threshold_snr[self.stage] if self.stage < self.horizon else 0.0
 
     @property
     def optimum_offloads(self) -> bool:
@@ -91,7 +95,9 @@ class Scene:
 
     @property
     def decision_text(self) -> str:
-        """``offload``, ``continue``, ``offload (forced)`` or ``done``."""
+        """``offload``, ``continue``, ``offload (forced)`` or ``done``; a dash before the placement."""
+        if self.choosing:
+            return "\u2013"
         if not self.has_upload:
             return "done"
         if self.stage == self.horizon:
@@ -100,7 +106,9 @@ class Scene:
 
     @property
     def threshold_text(self) -> str:
-        """Which SNRs of this stage make the optimum offload, in words."""
+        """Which SNRs of this stage make the optimum offload, in words; a dash before the placement."""
+        if self.choosing:
+            return "\u2013"
         if not self.has_upload:
             return "no upload left"
         if self.threshold_now == 0.0:
@@ -108,7 +116,9 @@ class Scene:
         return "never" if np.isinf(self.threshold_now) else f"from {db_text(self.threshold_now)}"
 
     def threshold_cell(self, stage: int) -> str:
-        """The threshold of a stage in dB: a number, ``never``, ``always``, ``forced``, or empty at the end."""
+        """The threshold of a stage in dB: a number, ``never``, ``always``, ``forced``, or empty where there is none."""
+        if self.choosing:
+            return ""
         if stage == self.horizon:
             return "" if self.problem.completes else "forced"
         snr = self.threshold_snr[stage]
@@ -119,11 +129,23 @@ class Scene:
         """How far the task is."""
         if self.finished == "offloaded":
             return f"offloaded after layer {self.stage}" if self.stage else "offloaded the raw input"
-        return "completed on the device" if self.finished else "running"
+        return "completed on the device" if self.finished else "not started" if self.choosing else "running"
+
+    @property
+    def stage_text(self) -> str:
+        """Layers done, of those placed."""
+        return f"{self.stage} of {'?' if self.choosing else self.horizon}"
+
+    @property
+    def snr_text(self) -> str:
+        """The SNR now, in dB."""
+        return "hidden" if self.choosing else db_text(self.snr)
 
     @property
     def placement_text(self) -> str:
         """How much of the network is on the device."""
+        if self.choosing:
+            return f"choose how many of {self.total_layers} layers to place"
         placed = "all" if self.horizon == self.total_layers else f"{self.horizon} of"
         return f"{placed} {self.total_layers} layers on the device"
 

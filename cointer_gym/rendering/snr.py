@@ -106,7 +106,9 @@ def draw_snr(scene: Scene, panel: Panel) -> None:
 
 
 def _threshold_db(scene: Scene) -> FloatArray:
-    """Thresholds of all stages with an upload; -inf dB where it is forced."""
+    """Thresholds of all stages with an upload; -inf dB where it is forced; none before the placement."""
+    if scene.choosing:
+        return np.empty(0)
     forced = [] if scene.problem.completes else [0.0]
     return np.asarray(linear_to_db([*scene.threshold_snr, *forced]))
 

@@ -1,9 +1,10 @@
 """The picture of a task as plain text: three lines of facts, a lane per computer, and the SNRs below, stage by stage.
 
 [conv1]  computed    <conv1>  in hand    conv1  ahead on the device    (conv1)  the edge server's, if offloaded
+   ?     on the device only if it is placed there
 """
 
-from cointer_gym.rendering.scene import Scene, db_text, shortened, significant, size_unit
+from cointer_gym.rendering.scene import Scene, shortened, significant, size_unit
 from cointer_gym.units import linear_to_db
 
 _LABEL, _WIDTH, _BEYOND = 10, 100, 6  # characters: row labels, whole lines, room for the layers to the right
@@ -41,19 +42,19 @@ def draw_text(scene: Scene) -> str:
 
 
 def _facts(scene: Scene) -> tuple[str, str, str]:
-    decision = "nothing left to decide"
+    decision = "the placement comes first" if scene.choosing else "nothing left to decide"
     if scene.has_upload:
         decision = f"optimum offloads {scene.threshold_text} | optimum now: {scene.decision_text}"
     return (
         f"{scene.title} | {scene.placement_text} | {scene.status_text}",
-        f"stage {scene.stage} of {scene.horizon} | feature {scene.feature_text} | cost {scene.cost_text}",
-        f"SNR {db_text(scene.snr)} | {decision}",
+        f"stage {scene.stage_text} | feature {scene.feature_text} | cost {scene.cost_text}",
+        f"SNR {scene.snr_text} | {decision}",
     )
 
 
 def _device_cell(scene: Scene, stage: int, name: str) -> str:
     if stage > scene.stage:
-        return "" if scene.finished == "offloaded" else name
+        return "?" if scene.choosing else "" if scene.finished == "offloaded" else name
     return f"<{name}>" if stage == scene.stage and not scene.finished else f"[{name}]"
 
 
