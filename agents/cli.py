@@ -15,6 +15,7 @@ from rich.console import Console
 from cointer_gym import baselines as bl
 from cointer_gym.agents import screen
 from cointer_gym.agents.screen import console
+from cointer_gym.envs import CoInferenceEnv
 from cointer_gym.scenario import Scenario, list_scenarios
 
 if TYPE_CHECKING:
@@ -83,6 +84,32 @@ def solve(
     console.print(screen.threshold_table(loaded, rules["Optimum"], rules["Look-ahead, 1 stage"]))
     console.print(screen.score_table(scores, problem))
     console.print(f"Clairvoyant bound: {bound:.6f} ({screen.excess_text(bound, rules['Optimum'].cost)})")
+
+
+@_command("cointer-gym show alexnet-pi --seed 3 --decisions 2 --out task.png")
+def show(
+    scenario: ScenarioName = "alexnet-pi",
+    placement: Placement = None,
+    override: Overrides = None,
+    seed: Seed = 0,
+    decisions: Annotated[int, typer.Option(help="Stop after so many decisions; the whole task is 0.", min=0)] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write a picture of the last state (.png or .pdf).")] = None,
+) -> None:
+    """Follow the optimal policy through one task, as text or as a picture."""
+    from cointer_gym.agents.plots import save_scene
+
+    env = CoInferenceEnv(_load(scenario, override), placement, render_mode="ansi")
+    policy = bl.backward_induction(env.problem).policy()
+    observation, _ = env.reset(seed=seed)
+    made, ended = 0, False
+    while not ended and (made < decisions or decisions == 0):
+        console.print(env.render(), highlight=False, markup=False, soft_wrap=True)
+        action = int(policy.predict(observation)[0])
+        observation, _, ended, _, _ = env.step(action)
+        made += 1
+    console.print(env.render(), highlight=False, markup=False, soft_wrap=True)
+    if out is not None:
+        save_scene(env.scene(), out)
 
 
 @_command("cointer-gym train alexnet-pi --algorithm ppo --seed 0")
@@ -225,10 +252,11 @@ def study(
 ) -> None:
     """Compare the joint optimum with its alternatives over a sweep: CSV, PNG and PDF."""
     from cointer_gym.agents import study_report
+    from cointer_gym.agents.studies import STUDIES
 
     done = []
     for each in study_report.study_names(name):
-        loaded = _load(scenario or study_report.STUDIES[each][1], override)
+        loaded = _load(scenario or STUDIES[each][1], override)
         try:
             done.append(study_report.write_study(each, loaded, out))
         except ValueError as error:

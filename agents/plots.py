@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cointer_gym.agents.storage import replace_file
+from cointer_gym.rendering import Scene, draw_figure
+from cointer_gym.rendering.figure import FIGURE_INCHES
 from cointer_gym.units import FloatArray
 
 # Okabe and Ito's palette, legible to the colour-blind
@@ -28,6 +30,19 @@ def new_figure(width: float, height: float) -> Figure:
 def save(figure: Figure, path: Path) -> None:
     """Write PNG or PDF atomically."""
     replace_file(path, lambda draft: figure.savefig(draft, dpi=200, metadata={} if path.suffix == ".png" else None))
+
+
+def save_scene(scene: Scene, path: Path) -> None:
+    """Write the picture of one task.
+
+    Raises:
+        ValueError: the name ends neither in .png nor in .pdf.
+    """
+    if path.suffix not in (".png", ".pdf"):
+        raise ValueError(f"out = {str(path)!r} must end in .png or .pdf")
+    figure = Figure(figsize=FIGURE_INCHES)
+    draw_figure(scene, figure)
+    save(figure, path)
 
 
 @rc_context(STYLE)

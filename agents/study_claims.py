@@ -70,8 +70,8 @@ def _placement(studies: dict[str, Study]) -> str:
         f"**Its analysis helps to place the model.** {verdict}: with optimal splitting on as many layers as look-ahead "
         f"would place, the cost is within 1 % of the joint optimum at {_count(near)}, {percent(np.median(excess))} "
         f"above it in the median, and {percent(excess.max())} at most ({_worst(studies, AHEAD_PLACED)}). "
-        f"Look-ahead places as many layers as the optimum at {_count(more == 0)}, fewer at {np.sum(more < 0):,}, more at "
-        f"{np.sum(more > 0):,}. The optimal placement costs no more effort here: one backward pass solves them all."
+        f"Look-ahead places as many layers as the optimum at {_count(more == 0)}, fewer at {np.sum(more < 0):,} and "
+        f"more at {np.sum(more > 0):,}. The optimal placement is no more work here: one backward pass solves them all."
     )
 
 

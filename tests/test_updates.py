@@ -89,7 +89,7 @@ def test_the_rarer_the_updates_the_more_layers_pay(tasks_per_update, best):
     scenario = STILL.replace(tasks_per_update=tasks_per_update)
     costs = [bl.simulate_updates(split(m, m), scenario, m, periods=16).per_task.cost for m in range(3)]
     shares = np.array([0.0, 0.048, 0.192]) / tasks_per_update
-    assert_allclose(costs, [1.2, 0.85, 0.6] + shares, rtol=1e-12)
+    assert_allclose(costs, np.add([1.2, 0.85, 0.6], shares), rtol=1e-12)
     assert int(np.argmin(costs)) == bl.optimal_placement(scenario).placement == best
 
 
@@ -307,7 +307,7 @@ def test_bad_max_tasks():
         bl.simulate_updates(split(2, 0), STILL, max_tasks=19)
 
 
-def test_a_policy_for_another_placement_or_a_malformed_one():
+def test_malformed_predict():
     class Odd:
         def predict(self, observation, state=None, episode_start=None, deterministic=True):
             return np.full(len(observation), 7), state

@@ -8,7 +8,7 @@ from gymnasium.error import InvalidAction, ResetNeeded
 
 from cointer_gym.envs.task import InferenceTask, Observation, Outcome, ScenarioLike, State
 from cointer_gym.problem import StoppingProblem
-from cointer_gym.rendering import Window, draw_rgb, draw_text
+from cointer_gym.rendering import Scene, Window, draw_rgb, draw_text
 from cointer_gym.rendering.scene import Finished
 from cointer_gym.units import FloatArray
 
@@ -84,14 +84,22 @@ class TaskEnv(gym.Env[Observation, np.int64 | int]):
         if self.render_mode is None:
             gym.logger.warn("render() needs a render_mode, e.g. gym.make('CoInference-v0', render_mode='rgb_array')")
             return None
-        if self._path is None:
-            raise ResetNeeded("call reset() before render()")
-        scene = self.task.scene(self._state, self._path, self._cost, self._finished)
+        scene = self.scene()
         if self.render_mode == "human":
             self._window = self._window or Window()
             self._window.show(scene)
             return None
         return draw_text(scene) if self.render_mode == "ansi" else draw_rgb(scene)
+
+    def scene(self) -> Scene:
+        """The current state as ``cointer_gym.rendering`` draws it.
+
+        Raises:
+            ResetNeeded: there is no task yet.
+        """
+        if self._path is None:
+            raise ResetNeeded("call reset() before render()")
+        return self.task.scene(self._state, self._path, self._cost, self._finished)
 
     def close(self) -> None:
         """Close the window, if any."""
