@@ -9,7 +9,7 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint benchmark constraints clean
+.PHONY: help setup test lint benchmark results constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,14 @@ lint: $(STAMP) ## lint, format, types and import floors only
 
 benchmark: $(STAMP) ## train PPO and DQN and compare them with the optimum
 	$(BIN)/cointer-gym benchmark $(ARGS)
+
+results: $(STAMP) ## regenerate every committed number and picture (about ten minutes)
+	$(BIN)/cointer-gym benchmark alexnet-pi --out results/alexnet-pi --fresh
+	$(BIN)/cointer-gym benchmark alexnet-pi --joint --out results/alexnet-pi-joint --fresh
+	$(BIN)/cointer-gym benchmark mlp-pi --joint --out results/mlp-pi-joint --fresh
+	$(BIN)/cointer-gym report results/alexnet-pi --into README.md
+	$(BIN)/cointer-gym show --seed 3 --decisions 2 --out docs/figures/task.png
+	$(BIN)/cointer-gym study all --out docs/studies
 
 constraints: $(STAMP) ## pin what .venv holds now (first: .venv/bin/pip install --upgrade ...)
 	{ sed -n '/^#/p' constraints.txt; \

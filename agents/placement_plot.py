@@ -54,20 +54,18 @@ def _draw_totals(axes: Axes, answer: dict[str, Any]) -> None:
     for index, (low, high) in enumerate(_runs(answer["within_1_percent"])):
         text = "_" * (index > 0) + "within 1 %"  # a leading underscore keeps it out of the legend
         axes.axvspan(low - 0.5, high + 0.5, color=_SAVES, alpha=0.13, linewidth=0, zorder=0, label=text)
+    highest = 1.3 * float(np.nanmax((inference + download)[fits]))
     for rule, name in (("optimal", JOINT), ("look-ahead", AHEAD), ("static", STATIC)):
         if rule != answer["rule"]:
             style = LINE | CURVES[name]
             style["linestyle"] = "none" if rule == "static" else "-"  # static totals jump with the feature sizes
-            axes.plot(layers, _numbers(answer["total"][rule]), label=f"total, {rule} splitting", **style)
+            total = _numbers(answer["total"][rule])
+            total[~(total < highest)] = np.nan
+            axes.plot(layers, total, label=f"total, {rule} splitting", **style)
     best = answer["placement"]
     axes.plot(best, answer["cost"], "*", color="black", markersize=12, label=f"optimum: {best} layers", zorder=6)
-    tallest = float(np.nanmax((inference + download)[fits]))
-    others = [value for totals in answer["total"].values() for value in totals if value is not None]
-    axes.set(
-        ylabel="expected ETC per task",
-        ylim=(0, 1.07 * min(max(others), 1.5 * tallest)),
-        xlim=(-0.6, layers[-1] + 0.6),
-    )
+    axes.use_sticky_edges = False  # a margin above the highest bar
+    axes.set(ylabel="expected ETC per task", ylim=(0, None), xlim=(-0.6, layers[-1] + 0.6))
     if not fits.all():
         axes.axvline(
             answer["largest_placement"] + 0.5, color="black", linewidth=1, linestyle="--", label="memory limit"

@@ -122,10 +122,11 @@ def speed_study(scenario: Scenario, values: Values = None) -> list[Row]:
         raise ValueError(f"the speed study needs FLOP, but layer {measured[0]!r} of {scenario.name} has measured times")
     factors = np.geomspace(1 / 32, 32, 31) if values is None else np.asarray(values)
     dvfs = scenario.device.dvfs
-    parameter, speed = (
-        (DEVICE_SPEED, scenario.device.speed_flops_per_s) if dvfs is None else (DEVICE_CLOCK, dvfs.clock_hz)
-    )
-    device = sweep(scenario, parameter, (speed * factors).tolist())
+    if dvfs is None:
+        device = sweep(scenario, DEVICE_SPEED, (scenario.device.speed_flops_per_s * factors).tolist())
+    else:
+        clock_hz = dvfs.clock_hz * (np.geomspace(1 / 8, 4, 31) if values is None else factors)
+        device = sweep(scenario, DEVICE_CLOCK, clock_hz.tolist())
     return device + sweep(scenario, EDGE_SPEED, (scenario.edge.flops_per_s * factors).tolist())
 
 

@@ -102,6 +102,8 @@ def _axis(axes: Axes, study: Study) -> FloatArray:
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
     finite = values[np.isfinite(values) & (values > 0)] if axis.scale == "log" else values
     axes.set_xlim(float(finite.min()), float(finite.max()))
+    if axis.scale == "log" and finite.max() < 100 * finite.min():
+        plain_ticks(axes.xaxis)
     return np.asarray(values)
 
 

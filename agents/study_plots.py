@@ -32,9 +32,13 @@ _GAINS = [1, 10]
 
 def plot_study(study: Study, path: Path) -> None:
     """Draw a study as PNG or PDF, as the suffix of ``path`` says."""
-    draw = _SPECIAL.get(study.name, _draw_sweep)
     with rc_context(STYLE):
-        save(draw(study), path)
+        save(draw_study(study), path)
+
+
+def draw_study(study: Study) -> Figure:
+    """The figure of a study; one with a swept parameter and no figure of its own gets that of a sweep."""
+    return _SPECIAL.get(study.name, _draw_sweep)(study)
 
 
 def _draw_sweep(study: Study) -> Figure:
@@ -146,7 +150,7 @@ def _draw_phase(study: Study) -> Figure:
 
 def _draw_closed_form(study: Study) -> Figure:
     """Placement by the closed form and by exhaustive search against K, and what look-ahead costs."""
-    figure = new_figure(7.2, 3.6)
+    figure = new_figure(7.2, 3.9)
     left, right = figure.subplots(1, 2)
     colours = ("#0072B2", "#D55E00", "#009E73")
     for snr_db, colour in zip(study.distinct("mean_snr_db"), colours, strict=True):
@@ -173,7 +177,7 @@ def _draw_closed_form(study: Study) -> Figure:
     figure.suptitle(study.rows[0]["scenario"], fontsize=10)
     handles, labels = left.get_legend_handles_labels()
     more, names = right.get_legend_handles_labels()
-    figure.legend(handles + more, labels + names, loc="outside lower center", ncols=4, fontsize=8)
+    figure.legend(handles + more, labels + names, loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 

@@ -156,9 +156,8 @@ def closed_form_placement(scenario: Scenario) -> ClosedForm:
         )
     extra = device - step
     tau = extra / airtime + mean_uses
-    always = tau >= channel.breakpoints[-1]
-    waiting = 0.0 if always else airtime * float(channel.lower_partial_moment(tau)) - extra
     stop = float(channel.cdf(tau))
+    waiting = 0.0 if stop == 1.0 else airtime * float(channel.lower_partial_moment(tau)) - extra
     best = min(_first_loss(download, waiting, stop), layers - 1)
 
     def total(placement: int) -> float:
@@ -189,8 +188,6 @@ def _first_loss(download: float, waiting: float, stop: float) -> int:
     """The smallest M >= 0 with download >= (1-q)^M * waiting; a huge number if there is none."""
     if waiting <= download:
         return 0
-    if stop == 1.0:
-        return 1
     if download == 0.0 or stop == 0.0:
         return np.iinfo(np.int64).max
     return int(np.ceil((np.log(download) - np.log(waiting)) / np.log1p(-stop)))

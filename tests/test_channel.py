@@ -65,7 +65,7 @@ def test_pure_shannon_rayleigh_has_a_finite_partial_moment_and_an_infinite_mean(
     assert law.mean_channel_uses_per_bit == math.inf
 
 
-@pytest.mark.parametrize("low", [1e-6, 1e-18])
+@pytest.mark.parametrize("low", [1e-6, 1e-16])
 def test_mean_follows_a_tiny_slowest_rate(oracle, low):
     law, exact = Rayleigh(mean_snr=10.0, min_efficiency=low), oracle.rayleigh(10.0, low)
     assert law.mean_channel_uses_per_bit == pytest.approx(float(exact.mean()), rel=1e-10)

@@ -314,6 +314,15 @@ def test_closed_form_keeps_its_digits_when_offloading_is_rare(mean_snr_db):
     assert form.cost == pytest.approx(bl.optimal_placement(scenario, "look-ahead").cost, rel=1e-9)
 
 
+def test_closed_form_on_a_device_so_slow_that_waiting_is_worth_nothing():
+    # q = 1; A Phi(tau) - c' would be the rounding of c' > 1e9, here 2e-7 instead of 0
+    scenario = build([(1000, 1.1e16, 0)] * 3, edge=1e12)
+    form = bl.closed_form_placement(scenario)
+    assert (form.placement, form.offload_probability, form.value_of_waiting) == (0, 1.0, 0.0)
+    assert form.cost == scenario.problem().static_cost[0]
+    assert bl.optimal_placement(scenario, "look-ahead").within(1e-9) == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("tasks_per_update", [1e-12, 1e-3, 1e300])
 @pytest.mark.parametrize("layers", [1, 2, 9])
 def test_closed_form_with_hardly_any_tasks_and_with_no_end_of_them(tasks_per_update, layers):

@@ -131,6 +131,15 @@ def test_a_free_forced_upload_costs_its_edge_part_only():
     assert bl.clairvoyant_cost(problem) == pytest.approx(0.6, rel=1e-15)
 
 
+def test_a_free_upload_stays_free_where_the_mean_of_x_is_infinite():
+    channel = Rayleigh(mean_snr=10.0, min_efficiency=0)
+    problem = StoppingProblem(
+        airtime_cost=[0.0, 0.0], edge_cost=[0.1, 0.4], device_cost=[0.2], channel=channel, completes=False
+    )
+    for rule in (bl.backward_induction, bl.look_ahead, bl.edge_only):
+        assert_allclose(rule(problem).value, [0.1, 0.4], rtol=1e-15)
+
+
 def test_pure_shannon_with_a_complete_network_is_solved(oracle):
     exact = oracle.rayleigh(10.0, 0)
     problem = StoppingProblem(

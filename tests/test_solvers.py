@@ -1,4 +1,4 @@
-"""Solvers against reference cases, twenty-digit induction, enumeration of all rules, simulation and arithmetic."""
+"""Solvers against reference cases, high-precision induction, enumeration of all rules, simulation and arithmetic."""
 
 import json
 import math
@@ -64,7 +64,7 @@ def test_reference_cases_cover_every_kind():
 
 
 def induct(exact, problem):
-    """Backward induction and one-stage look-ahead in twenty digits, from the definitions."""
+    """Backward induction and one-stage look-ahead in 25 digits, from the definitions."""
     airtime, edge, device = ([mp.mpf(float(v)) for v in terms] for terms in vars(problem.cost).values())
     mean, horizon = exact.mean(), problem.horizon
     slowest = 1 / mp.mpf(exact.low)
@@ -95,7 +95,7 @@ def induct(exact, problem):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_fresh_cases_equal_a_twenty_digit_induction(oracle, seed):
+def test_fresh_cases_equal_an_induction_in_25_digits(oracle, seed):
     rng = np.random.default_rng(seed)
     horizon, completes = int(rng.integers(1, 4)), bool(rng.integers(2))
     mean_snr, low = float(10 ** rng.uniform(-1, 3)), float(rng.uniform(0.05, 0.4))

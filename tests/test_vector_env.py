@@ -333,7 +333,8 @@ def test_injected_paths_are_copied():
 
 
 @pytest.mark.parametrize(
-    "actions", [[0, 0], [[0, 0, 0]], 1, None, [7, 0, 0], [-1, 0, 0], [1.5, 0, 0], [None, 0, 0], [np.nan, 0, 0]]
+    "actions",
+    [[0, 0], [[0, 0, 0]], [[0], [0], [0]], 1, None, [7, 0, 0], [-1, 0, 0], [1.5, 0, 0], [None, 0, 0], [np.nan, 0, 0]],
 )
 def test_bad_actions(actions):
     env = native(3)

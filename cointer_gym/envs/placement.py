@@ -53,7 +53,7 @@ class PlacementTask(InferenceTask):
 
     def step(self, state: State, snr: ArrayLike, action: ArrayLike) -> Outcome:
         """Choose the placement where that is still to be done, and split where it is not."""
-        chosen, choosing = np.asarray(action), state.placement < 0
+        chosen, choosing = np.asarray(action, dtype=np.int64), state.placement < 0
         split = np.where(chosen == CONTINUE, CONTINUE, OFFLOAD)
         move = transition(self.problem, state.stage, snr, np.where(choosing, CONTINUE, split), state.placement)
         placement = np.where(choosing, np.minimum(chosen, self.scenario.largest_placement), state.placement)
@@ -118,6 +118,7 @@ class CoInferencePlacementEnv(TaskEnv):
     ## Rewards
     Minus the energy-and-time cost (ETC) incurred by the action, download included, divided by ``reward_scale``. With
     the default scale a return of -1 is the expected cost of the best fixed split with the download of just its layers.
+    ``info`` is that of ``CoInference-v0``; its ``snr_db`` is the SNR at stage 0 while the observation still hides it.
 
     ## Starting State
     No placement; the SNRs of all L+1 stages are drawn at reset. ``reset(options={"snr": path})`` injects them.
