@@ -38,12 +38,14 @@ class PpoSettings(TrainingSettings):
         steps_per_rollout: steps per slot between two updates.
         batch_size: minibatch.
         epochs: passes over a rollout.
+        entropy_bonus: weight of the policy's entropy; keeps nearly equal placements in play.
         gae_lambda: generalised advantage estimation; 1 is the Monte-Carlo return.
     """
 
     steps_per_rollout: Count
     batch_size: Count
     epochs: Count
+    entropy_bonus: float = Field(ge=0)
     gae_lambda: Fraction
 
 

@@ -244,6 +244,7 @@ def _create(settings: PpoSettings | DqnSettings, env: NativeVecEnv, seed: int, o
             n_steps=settings.steps_per_rollout,
             n_epochs=settings.epochs,
             gae_lambda=settings.gae_lambda,
+            ent_coef=settings.entropy_bonus,
             **common,
         )
     return DQN(

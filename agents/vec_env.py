@@ -29,15 +29,17 @@ class NativeVecEnv(VecEnv):
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> Any:
-        """Start a new task in every slot; uses the seed given to ``seed`` once."""
-        observations, _ = self.env.reset(seed=self._next_seed)
+        """Start a new task in every slot; what ``seed`` and ``set_options`` gave is used once."""
+        options = {name: [of_slot[name] for of_slot in self._options] for name in self._options[0]}
+        observations, _ = self.env.reset(seed=self._next_seed, options=options)
         self._next_seed = None
+        self._reset_options()
         return observations
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Seed the one generator of the vector environment at the next reset."""
+        """Seed slot i with ``seed + i`` at the next reset, as Stable-Baselines3's own vector environments do."""
         self._next_seed = seed
-        return [seed] * self.num_envs
+        return [None if seed is None else seed + slot for slot in range(self.num_envs)]
 
     def step_async(self, actions: Any) -> None:
         """Keep the actions for ``step_wait``."""

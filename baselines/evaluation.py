@@ -12,12 +12,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cointer_gym.baselines.solution import relative_gap
 from cointer_gym.channel import OffloadMoments
 from cointer_gym.observation import DECADES_ABOVE_MEAN, DECADES_BELOW_MEAN, observe
 from cointer_gym.policies import Policy, StochasticPolicy
 from cointer_gym.problem import StoppingProblem
-from cointer_gym.stopping import OFFLOAD, optimal_thresholds, policy_value, reach_probability, split_probability
-from cointer_gym.units import BoolArray, FloatArray
+from cointer_gym.stopping import (
+    OFFLOAD,
+    optimal_thresholds,
+    policy_value,
+    reach_probability,
+    split_probability,
+    stop_part,
+)
+from cointer_gym.units import BoolArray, FloatArray, checked_integer
 
 _BISECTIONS = 40
 _BELOW_OPTIMUM = 1e-9  # relative; rounding stays far below
@@ -52,10 +60,10 @@ class Score:
     @property
     def relative_gap(self) -> float:
         """Cost above the optimum, as a share of the optimum."""
-        return self.gap / self.optimum if self.optimum > 0 else 0.0
+        return relative_gap(self.cost, self.optimum)
 
 
-def evaluate(policy: Policy, problem: StoppingProblem, *, grid: int = 2048) -> Score:
+def evaluate(policy: Policy, problem: StoppingProblem, *, grid: int = 4096) -> Score:
     """Score a policy exactly.
 
         J_0 - V_0 = sum_n P(reach n) E[Q_n(x, a) - min_a Q_n(x, a)]
@@ -65,13 +73,16 @@ def evaluate(policy: Policy, problem: StoppingProblem, *, grid: int = 2048) -> S
             randomises.
         problem: the problem its observations come from.
         grid: cells per stage over the observed SNR range. Two switches of a deterministic policy inside one cell
-            (0.04 dB at the default) go unseen; a randomised policy is averaged over each cell.
+            (0.02 dB at the default) go unseen; a randomised policy is averaged over each cell, with an error that falls
+            with the square of the cell: below 1e-6 relative at the default if it changes smoothly.
 
     Returns:
         Score: exact to about 1e-7 relative, the resolution of float32 observations.
 
     Raises:
-        ValueError: ``predict`` returned something other than one action in {0, 1} per observation.
+        ValueError: ``predict`` returned something other than one action in {0, 1} per observation, or
+            ``offload_probability`` something other than one probability; ``grid`` is no integer >= 1.
+        TypeError: ``policy`` has no ``predict``.
         ArithmeticError: the policy beats the optimum, which only a bug can do.
     """
     return score_moments(policy_moments(policy, problem, grid=grid), problem)
@@ -86,8 +97,8 @@ def score_moments(moments: OffloadMoments, problem: StoppingProblem) -> Score:
             f"cost {value[0]!r} is below the optimum {optimum[0]!r}: the policy or the evaluation is faulty"
         )
     terms, go_on = problem.cost, 1.0 - moments.probability
-    airtime = np.where(terms.airtime[:-1] > 0, terms.airtime[:-1] * moments.channel_uses, 0.0)
-    decided = airtime + terms.edge[:-1] * moments.probability + go_on * (terms.device + optimum[1:])
+    decided = stop_part(terms, moments) + go_on * (terms.device + optimum[1:])
+    reach = reach_probability(moments)[:-1]
     return Score(
         cost=float(value[0]),
         optimum=float(optimum[0]),
@@ -96,7 +107,7 @@ def score_moments(moments: OffloadMoments, problem: StoppingProblem) -> Score:
         energy_j=None if problem.energy is None else float(policy_value(problem.energy, problem, moments)[0]),
         offload_probability=moments.probability,
         split_probability=split_probability(moments),
-        stage_regret=reach_probability(moments)[:-1] * (decided - optimum[:-1]),
+        stage_regret=np.multiply(reach, decided - optimum[:-1], out=np.zeros_like(reach), where=reach > 0),
     )
 
 
@@ -113,7 +124,7 @@ class Switches(NamedTuple):
     """Whether it offloads above the switch, shape (S,)."""
 
 
-def switches(policy: Policy, problem: StoppingProblem, *, grid: int = 2048) -> Switches:
+def switches(policy: Policy, problem: StoppingProblem, *, grid: int = 4096) -> Switches:
     """Locate every switch of a deterministic policy to the resolution of its observations; see ``evaluate``."""
     edges = _grid_edges(problem, grid)
     chosen = offloads(policy, _grid_observations(problem, edges)).reshape(problem.horizon, grid + 1)
@@ -126,8 +137,10 @@ def switches(policy: Policy, problem: StoppingProblem, *, grid: int = 2048) -> S
     return Switches(chosen[:, 0], stage, high, to_offload)
 
 
-def policy_moments(policy: Policy, problem: StoppingProblem, *, grid: int = 2048) -> OffloadMoments:
+def policy_moments(policy: Policy, problem: StoppingProblem, *, grid: int = 4096) -> OffloadMoments:
     """P(offload) and E[x; offload] at every stage, shape (M,), of any policy; see ``evaluate``."""
+    if not callable(getattr(policy, "predict", None)):
+        raise TypeError(f"{type(policy).__name__} has no predict; a Solution gives its policy as solution.policy()")
     if isinstance(policy, StochasticPolicy):
         return _average_cells(policy, problem, grid)
     found = switches(policy, problem, grid=grid)
@@ -143,16 +156,24 @@ def policy_moments(policy: Policy, problem: StoppingProblem, *, grid: int = 2048
 def _average_cells(policy: StochasticPolicy, problem: StoppingProblem, grid: int) -> OffloadMoments:
     """Integrate an offload probability over the law of the SNR, by the trapezoidal rule in each cell."""
     edges = _grid_edges(problem, grid)
-    probability = np.reshape(
-        policy.offload_probability(_grid_observations(problem, edges)), (problem.horizon, grid + 1)
-    )
+    observations = _grid_observations(problem, edges)
+    given = np.asarray(policy.offload_probability(observations), dtype=np.float64)
+    if given.shape != observations.shape[:1] or not ((given >= 0) & (given <= 1)).all():
+        raise ValueError(
+            f"offload_probability returned shape {given.shape} for {observations.shape[0]} observations; "
+            "expected one probability per observation, in [0, 1]"
+        )
+    probability = given.reshape(problem.horizon, grid + 1)
     weight = np.append(0.5 * (probability[:, 1:] + probability[:, :-1]), probability[:, -1:], axis=1)
     tail = problem.channel.offload_moments(np.append(edges, np.inf))
-    return OffloadMoments(weight @ -np.diff(tail.probability), weight @ -np.diff(tail.channel_uses))
+    uses = np.zeros_like(weight)  # what is never chosen adds nothing even where E[x] is infinite
+    np.multiply(weight, -np.diff(tail.channel_uses), out=uses, where=weight > 0)
+    return OffloadMoments(weight @ -np.diff(tail.probability), uses.sum(axis=1))
 
 
 def _grid_edges(problem: StoppingProblem, grid: int) -> FloatArray:
     """SNRs from 0 over the whole range that observations can tell apart, shape (grid + 1,)."""
+    checked_integer("grid", grid, 1)
     edges = problem.channel.average_snr * np.logspace(DECADES_BELOW_MEAN, DECADES_ABOVE_MEAN, grid + 1)
     edges[0] = 0.0
     return np.asarray(edges)

@@ -57,7 +57,7 @@ class Solution:
     def relative_gap(self) -> float:
         """Exact (cost - optimum) / optimum; 0 to rounding certifies that the rule is optimal on this problem."""
         optimum = float(optimal_thresholds(self.problem)[1][0])
-        return (self.cost - optimum) / optimum if optimum > 0 else 0.0
+        return relative_gap(self.cost, optimum)
 
     @property
     def optimal(self) -> bool:
@@ -67,6 +67,13 @@ class Solution:
     def policy(self) -> ThresholdPolicy:
         """The rule as a policy on the environment's observations."""
         return ThresholdPolicy(self.problem, self.threshold_snr)
+
+
+def relative_gap(cost: float, optimum: float) -> float:
+    """(cost - optimum) / optimum; where the optimum is free, 0 for a free policy and inf for every other."""
+    if optimum > 0:
+        return (cost - optimum) / optimum
+    return 0.0 if cost <= 0 else float("inf")
 
 
 def threshold_solution(

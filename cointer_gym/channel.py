@@ -7,8 +7,7 @@ the cost driver of the whole problem:
     x = 1 / eta                                                             [channel uses per bit, s Hz/bit]
 
 With F the distribution function of x, the solvers need two numbers only: the mean E[x] and the first-order lower
-    partial
-moment
+partial moment
 
     Phi(tau) = E[(tau - x)^+] = integral of F from 0 to tau.
 
@@ -27,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, field_validator, model_validator
 
-from cointer_gym.units import FloatArray, Model
+from cointer_gym.units import FloatArray, IntArray, Model
 
 LTE_MIN_EFFICIENCY = 0.1523  # bit/s/Hz, CQI 1, 3GPP TS 36.213 table 7.2.3-1
 LTE_MAX_EFFICIENCY = 5.5547  # bit/s/Hz, CQI 15, same table
@@ -177,6 +176,20 @@ class Empirical(Channel):
             1.0
             - np.searchsorted(self._sorted_snr, np.asarray(snr, dtype=np.float64), side="left") / self._sorted_snr.size
         )
+
+    def cdf(self, channel_uses: ArrayLike) -> FloatArray:
+        """Share of samples with x <= t."""
+        return np.asarray(self._count_up_to(channel_uses) / self._sorted_snr.size)
+
+    def threshold_snr(self, channel_uses: ArrayLike) -> FloatArray:
+        """The SNR from which x <= tau, never above a sample that qualifies."""
+        smallest = np.append(np.inf, self._sorted_snr[::-1])[self._count_up_to(channel_uses)]
+        return np.asarray(np.minimum(super().threshold_snr(channel_uses), smallest))
+
+    def _count_up_to(self, channel_uses: ArrayLike) -> IntArray:
+        """Number of samples with x <= t up to rounding, so that a sample's own x counts it."""
+        reach = np.asarray(channel_uses, dtype=np.float64) * (1.0 + 1e-14)
+        return np.asarray(np.searchsorted(self._sorted_uses[0], reach, side="right"))
 
     def lower_partial_moment(self, channel_uses: ArrayLike) -> FloatArray:
         """Phi(tau), piecewise linear and exact."""

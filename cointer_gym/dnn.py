@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, model_validator
 
-from cointer_gym.units import FloatArray, Model
+from cointer_gym.units import FloatArray, Model, read_only
 
 _CATALOGUE = resources.files("cointer_gym") / "data" / "dnns"
 
@@ -92,12 +92,12 @@ class Dnn(Model):
     def output_bits(self) -> FloatArray:
         """Feature sizes D_0..D_L, shape (L+1,), bits; index 0 is the raw input."""
         features = [layer.output_elements * self.feature_bits_per_element for layer in self.layers]
-        return np.array([self.input_elements * self.input_bits_per_element, *features])
+        return read_only(np.array([self.input_elements * self.input_bits_per_element, *features]))
 
     @cached_property
     def parameter_bits(self) -> FloatArray:
         """Parameter sizes P_1..P_L, shape (L,), bits."""
-        return np.array([layer.parameters * self.parameter_bits_per_element for layer in self.layers], dtype=np.float64)
+        return read_only(np.array([layer.parameters * self.parameter_bits_per_element for layer in self.layers]))
 
     @property
     def stage_names(self) -> tuple[str, ...]:

@@ -7,8 +7,7 @@ distribution) function of the SNR over the efficiency axis,
     E[x]     = 1/eta_max + int_{eta_min}^{eta_max} P(SNR < 2^u - 1) / u^2 du.
 
 A composite Gauss-Legendre rule follows the decay of the integrand; its tail sums are tabulated once, so a query costs
-one
-panel and all terms are positive: the result is accurate in relative terms, far into the tail.
+one panel and all terms are positive: the result is accurate in relative terms, far into the tail.
 """
 
 from abc import ABC, abstractmethod
@@ -57,9 +56,10 @@ class FadingChannel(Channel, ABC):
         return self.mean_snr
 
     def survival(self, snr: ArrayLike) -> FloatArray:
-        """P(SNR >= snr), elementwise."""
+        """P(SNR >= snr), elementwise; exactly 1 at 0, so that a rule that always offloads never goes on."""
+        given = np.asarray(snr, dtype=np.float64)
         with np.errstate(over="ignore"):
-            return self.gain_survival(np.asarray(snr, dtype=np.float64) / self.mean_snr)
+            return np.where(given <= 0, 1.0, self.gain_survival(given / self.mean_snr))
 
     @cached_property
     def breakpoints(self) -> FloatArray:
@@ -77,7 +77,7 @@ class FadingChannel(Channel, ABC):
         """Panel edges on the efficiency axis, geometric near 0, then following the decay of the survival function."""
         end = np.log1p(self.mean_snr * _UNDERFLOW_EXPONENT / self.tail_rate) / np.log(2.0)
         end = end if self.max_efficiency is None else min(end, self.max_efficiency)
-        edges = [max(self.min_efficiency, _SMALLEST_EFFICIENCY)]
+        edges = [self.min_efficiency or _SMALLEST_EFFICIENCY]
         gain_step = self.mean_snr * _EXPONENT_PER_PANEL / self.tail_rate
         while edges[-1] < end:
             here = edges[-1]
@@ -110,7 +110,7 @@ class FadingChannel(Channel, ABC):
         """Phi(tau), elementwise; linear beyond the largest x."""
         tau = np.asarray(channel_uses, dtype=np.float64)
         edges = self._edges
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             efficiency = np.clip(1.0 / np.maximum(tau, 0.0), edges[0], edges[-1])
         panel = np.clip(np.searchsorted(edges, efficiency, side="right") - 1, 0, len(edges) - 2)
         upper = edges[panel + 1]
@@ -155,7 +155,7 @@ class Rician(FadingChannel):
     and Alouini, Digital Communication over Fading Channels, 2nd ed., section 2.2.1.
     """
 
-    k_factor: float = Field(ge=0, le=1000)
+    k_factor: float = Field(ge=0, le=100)  # the table of integrals ends too early for a larger K
 
     @property
     def tail_rate(self) -> float:
@@ -170,7 +170,8 @@ class Rician(FadingChannel):
         log_weight = (
             (count * np.log(mean) if mean > 0 else np.where(count == 0, 0.0, -np.inf)) - mean - gammaln(count + 1.0)
         )
-        return count + 1.0, np.exp(log_weight)
+        weight = np.exp(log_weight)
+        return count + 1.0, weight / weight.sum()
 
     def sample_snr(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """Draw ``mean_snr * |sqrt(K) + CN(0, 1)|^2 / (1 + K)``."""
@@ -181,18 +182,18 @@ class Rician(FadingChannel):
     def gain_survival(self, gain: FloatArray) -> FloatArray:
         """Marcum Q_1, as a sum of positive terms."""
         shape, weight = self._mixture
-        return np.asarray(gammaincc(shape, self.tail_rate * np.asarray(gain)[..., None]) @ weight)
+        return np.asarray(np.minimum(gammaincc(shape, self.tail_rate * np.asarray(gain)[..., None]) @ weight, 1.0))
 
     def gain_cdf(self, gain: FloatArray) -> FloatArray:
         """1 - Marcum Q_1, as a sum of positive terms."""
         shape, weight = self._mixture
-        return np.asarray(gammainc(shape, self.tail_rate * np.asarray(gain)[..., None]) @ weight)
+        return np.asarray(np.minimum(gammainc(shape, self.tail_rate * np.asarray(gain)[..., None]) @ weight, 1.0))
 
 
 class Nakagami(FadingChannel):
     """Nakagami-m fading: g ~ Gamma(m, 1/m); m = 1 is Rayleigh, m -> inf no fading."""
 
-    m: float = Field(ge=0.5, le=1000)
+    m: float = Field(ge=0.5, le=100)  # the table of integrals ends too early for a larger m
 
     @property
     def tail_rate(self) -> float:

@@ -12,6 +12,7 @@ from cointer_gym.units import BOLTZMANN_NOISE_DBM_PER_HZ, Model, db_to_linear, l
 _SPEED_OF_LIGHT_M_PER_S = 299_792_458.0
 
 SnrDb = Annotated[float, Field(ge=-30, le=60)]
+TraceDb = Annotated[float, Field(ge=-300, le=300)]
 
 
 class Link(Model):
@@ -56,7 +57,8 @@ class LinkBudget(Model):
     def mean_snr_db(self, link: Link) -> float:
         """Mean SNR over the uplink bandwidth, dB."""
         wavelength_m = _SPEED_OF_LIGHT_M_PER_S / self.carrier_hz
-        friis_db = 2.0 * linear_to_db(4.0 * np.pi * self.reference_distance_m / wavelength_m)
+        near_m = min(self.distance_m, self.reference_distance_m)
+        friis_db = 2.0 * linear_to_db(4.0 * np.pi * near_m / wavelength_m)
         beyond = max(self.distance_m / self.reference_distance_m, 1.0)
         path_loss_db = friis_db + self.path_loss_exponent * linear_to_db(beyond)
         noise_dbm = self.noise_dbm_per_hz + linear_to_db(link.bandwidth_hz) + self.noise_figure_db
@@ -80,9 +82,9 @@ class ChannelSettings(Model):
     law: Literal["rayleigh", "rician", "nakagami", "empirical"] = "rayleigh"
     mean_snr_db: SnrDb | None = None
     budget: LinkBudget | None = None
-    k_factor_db: float | None = None
-    m: float | None = None
-    trace_snr_db: tuple[float, ...] | None = None
+    k_factor_db: float | None = Field(default=None, le=20)
+    m: float | None = Field(default=None, ge=0.5, le=100)
+    trace_snr_db: Annotated[tuple[TraceDb, ...], Field(min_length=1)] | None = None
     min_efficiency: float = Field(default=LTE_MIN_EFFICIENCY, ge=0)
     max_efficiency: float | None = Field(default=None, gt=0)
 
@@ -98,6 +100,10 @@ class ChannelSettings(Model):
                 "neither mean_snr_db nor budget" if self.law == "empirical" else "exactly one of mean_snr_db and budget"
             )
             raise ValueError(f"law = {self.law!r} takes {wanted}")
+        if self.max_efficiency is not None and self.max_efficiency <= self.min_efficiency:
+            raise ValueError(
+                f"max_efficiency = {self.max_efficiency} must exceed min_efficiency = {self.min_efficiency}"
+            )
         return self
 
     def build(self, link: Link) -> Channel:

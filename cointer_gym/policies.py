@@ -52,6 +52,8 @@ class ThresholdPolicy:
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
         """Offload where the observed SNR reaches the threshold of the observed stage."""
+        if (slots := np.shape(observation)[-1]) != self.threshold_snr.size + 1:
+            raise ValueError(f"observations have {slots} slots, expected {self.threshold_snr.size + 1}")
         stage, snr = decode(observation, self._average_snr)
         threshold = self.threshold_snr[stage]
         return np.where((snr >= threshold) | (threshold == 0), OFFLOAD, CONTINUE), state

@@ -15,7 +15,7 @@ from cointer_gym.dnn import Dnn, Layer
 from cointer_gym.hardware import Device, Dvfs, EdgeServer
 from cointer_gym.link import ChannelSettings, Link, LinkBudget
 from cointer_gym.problem import StageTerms, StoppingProblem
-from cointer_gym.units import FloatArray, Model, checked_integer
+from cointer_gym.units import FloatArray, Model, checked_integer, read_only
 
 _CATALOGUE = resources.files("cointer_gym") / "data" / "scenarios"
 
@@ -114,12 +114,13 @@ class Scenario(Model):
     def download_s(self) -> FloatArray:
         """Time to download the first M layers, spread over the K tasks they serve: shape (L+1,), s per task."""
         bits = np.concatenate([[0.0], np.cumsum(self.dnn.parameter_bits)])
-        return np.asarray(bits / (self.link.downlink_bps * self.tasks_per_update))
+        return read_only(bits / (self.link.downlink_bps * self.tasks_per_update))
 
     @cached_property
     def download_cost(self) -> FloatArray:
         """Cost of downloading the first M layers, (w_t + w_e P_r) sum P_l / (R_d K): shape (L+1,), ETC per task."""
-        return (self.weights.time_weight + self.weights.energy_weight * self.link.rx_power_w) * self.download_s
+        per_second = self.weights.time_weight + self.weights.energy_weight * self.link.rx_power_w
+        return read_only(per_second * self.download_s)
 
     @cached_property
     def largest_placement(self) -> int:
@@ -182,9 +183,13 @@ def _read_toml(scenario: str) -> dict[str, Any]:
             f"scenario = {scenario!r} is neither a file nor one of the built-in scenarios {', '.join(list_scenarios())}"
         )
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"scenario {scenario}: not valid TOML: {error}") from error
+    profile = content["dnn"].get("profile") if isinstance(content.get("dnn"), dict) else None
+    if isinstance(path, Path) and isinstance(profile, str) and (path.parent / profile).is_file():
+        content["dnn"]["profile"] = str(path.parent / profile)  # relative to the scenario file, not to the caller
+    return content
 
 
 def _override(content: dict[str, Any], field: str, value: Any) -> dict[str, Any]:
@@ -192,10 +197,11 @@ def _override(content: dict[str, Any], field: str, value: Any) -> dict[str, Any]
     content = _put(content, field.split("."), value)
     if field == "channel.mean_snr_db":
         content = _put(content, ["channel", "budget"], None)
-    sources = {
-        name: text for name, text in content.get("sources", {}).items() if not f"{name}.".startswith(f"{field}.")
-    }
-    return {**content, "sources": sources}
+    sources = content.get("sources")
+    if field == "sources" or not isinstance(sources, dict):
+        return content
+    kept = {name: text for name, text in sources.items() if not f"{name}.".startswith(f"{field}.")}
+    return {**content, "sources": kept}
 
 
 def _put(content: dict[str, Any], keys: list[str], value: Any) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def placement_values(problem: StoppingProblem, moments: OffloadMoments | None = 
     """
     terms = problem.cost
     value = terms.mean_upload(problem.channel)
-    stop = None if moments is None else _stop_part(terms, moments)
+    stop = None if moments is None else stop_part(terms, moments)
     for n in reversed(range(problem.horizon)):
         go_on = terms.device[n] + value[n + 1 :]
         if moments is None or stop is None:
@@ -143,13 +143,13 @@ def policy_value(terms: StageTerms, problem: StoppingProblem, moments: OffloadMo
     """
     value = np.empty(problem.horizon + 1)
     value[-1] = terms.mean_upload(problem.channel)[-1]
-    stop = _stop_part(terms, moments)
+    stop = stop_part(terms, moments)
     for n in reversed(range(problem.horizon)):
         value[n] = stop[n] + _weighted(1.0 - moments.probability[n], terms.device[n] + value[n + 1])
     return value
 
 
-def _stop_part(terms: StageTerms, moments: OffloadMoments) -> FloatArray:
+def stop_part(terms: StageTerms, moments: OffloadMoments) -> FloatArray:
     """A_n E[x; offload] + B_n P(offload), shape (M,); no airtime costs nothing even where E[x] is infinite."""
     with np.errstate(invalid="ignore"):
         airtime = np.where(terms.airtime[:-1] > 0, terms.airtime[:-1] * moments.channel_uses, 0.0)

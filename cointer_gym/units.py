@@ -3,8 +3,9 @@
 A bare name is linear; ``_db`` and ``_dbm`` are logarithmic.
 """
 
+from collections.abc import Mapping
 from operator import index
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +23,17 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    def __eq__(self, other: object) -> bool:
+        """Equal parameters; pydantic's own comparison trips over cached arrays."""
+        return type(self) is type(other) and self._parameters() == other._parameters()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A validated copy; pydantic's own neither checks ``update`` nor drops what was cached for the old values."""
+        return self.model_validate(self._parameters() | dict(update or {}))
+
+    def _parameters(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
 
 def db_to_linear(value_db: ArrayLike) -> Any:
     """Convert decibel to a power ratio, elementwise; -inf dB is 0."""
@@ -37,6 +49,12 @@ def linear_to_db(value: ArrayLike) -> Any:
 def w_to_dbm(power_w: float) -> float:
     """Convert watt to dB relative to one milliwatt."""
     return float(linear_to_db(power_w * 1e3))
+
+
+def read_only(array: FloatArray) -> FloatArray:
+    """The same array, made immutable."""
+    array.setflags(write=False)
+    return array
 
 
 def checked_integer(name: str, value: Any, low: int, high: int | None = None, *, note: str = "") -> int:

@@ -30,7 +30,7 @@ CASES = [
 ]
 MADE = [("CoInference-v0", {"scenario": scenario, "placement": placement}) for scenario, placement in CASES]
 MADE += [("CoInferencePlacement-v0", {"scenario": name}) for name in ("alexnet-pi", "mobilenetv2-phone")]
-INFO_KEYS = {"stage", "snr_db", "action_mask", "cost", "time_s", "energy_j"}
+INFO_KEYS = {"placement", "stage", "snr_db", "action_mask", "cost", "time_s", "energy_j"}
 
 # Two layers, round numbers: the arithmetic of test_step_costs_by_hand is done with these.
 TOY = {
@@ -207,6 +207,7 @@ def test_types_and_finite_info_at_every_step(name, arguments):
             assert terminated == (count == len(steps) - 1)
             assert set(info) == INFO_KEYS
             assert info["stage"] == np.clip(count - chosen, 0, layers)
+            assert info["placement"] == (layers if count >= chosen else -1)
             assert (info["action_mask"].shape, info["action_mask"].dtype) == ((choices,), np.int8)
             assert np.isfinite([*(info[key] for key in INFO_KEYS - {"action_mask"}), reward]).all()
             json.dumps({key: info[key] for key in INFO_KEYS - {"action_mask"}})
@@ -375,10 +376,11 @@ def test_placement_that_does_not_fit_stands_for_the_largest_that_does():
     assert env.step(0)[2]  # the upload after layer a is forced
 
 
-def test_default_scale_with_a_placement_is_the_best_static_split_with_its_download():
-    env = CoInferencePlacementEnv(PLACED)
-    totals = [CoInferenceEnv(PLACED, m).problem.static_cost[m] + 1.2 * s for m, s in enumerate((0, 1.28e-4, 3.2e-4))]
-    assert env.task.reward_scale == pytest.approx(min(totals))
+def test_default_scale_with_a_placement_includes_the_download():
+    slow = PLACED | {"link": TOY["link"] | {"bandwidth_hz": 1e3}}  # no upload pays: both layers on the device
+    assert CoInferencePlacementEnv(slow).task.reward_scale == pytest.approx(5e-3 + 1e-2 + 1.2 * 3.2e-4)
+    # at 1 MHz the raw input is uploaded and nothing is downloaded
+    assert CoInferencePlacementEnv(PLACED).task.reward_scale == CoInferenceEnv(PLACED, 0).task.reward_scale
 
 
 # --- seeds and paths --------------------------------------------------------------------------------------------------

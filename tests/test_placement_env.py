@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import pickle
 import re
+from dataclasses import replace
 
 import gymnasium as gym
 import matplotlib.pyplot as plt
@@ -22,6 +23,7 @@ from scipy.stats import norm
 from cointer_gym import Scenario
 from cointer_gym import baselines as bl
 from cointer_gym.envs import CoInferenceEnv, CoInferencePlacementEnv, CoInferencePlacementVectorEnv
+from cointer_gym.envs.task import State
 from cointer_gym.observation import decode_placement, observe_placement
 from cointer_gym.rendering import draw_figure, draw_text, style
 
@@ -29,7 +31,7 @@ ALPHA = 1e-6
 ID = "CoInferencePlacement-v0"
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]
 AMOUNTS = ("cost", "time_s", "energy_j")
-INFO_KEYS = {"stage", "snr_db", "action_mask", *AMOUNTS}
+INFO_KEYS = {"placement", "stage", "snr_db", "action_mask", *AMOUNTS}
 
 # Three layers of 16, 24 and 40 kB; nothing is 1, so that no factor can be forgotten unseen.
 SMALL = {
@@ -343,6 +345,20 @@ def test_a_part_placed_forces_the_upload_at_its_end():
     assert steps[-1][4]["energy_j"] == pytest.approx(0.5 * 70 * 32 / 1e6 / 3.0)  # 3 bit/s/Hz at SNR 7
 
 
+def test_a_batch_may_hold_tasks_of_both_phases():
+    task = CoInferencePlacementEnv(SMALL, reward_scale=1.0).task
+    state = State(np.array([0, 0, 0, 1, 1, 2]), np.array([-1, -1, 0, 2, 1, 3]))
+    outcome = task.step(state, np.full(6, 3.0), np.array([0, 3, 0, 0, 0, 0]))
+    np.testing.assert_array_equal(outcome.state.placement, [0, 3, 0, 2, 1, 3])
+    np.testing.assert_array_equal(outcome.state.stage, [0, 0, 0, 2, 1, 3])
+    np.testing.assert_array_equal(outcome.offloaded, [False, False, True, False, True, False])
+    np.testing.assert_array_equal(outcome.terminated, [False, False, True, False, True, True])
+    # choose none, choose all (20 000 parameters), upload the input, run b, upload feature a at 2 bit/s/Hz, run c
+    seconds = [0.0, 20_000 * 32 / 3e6 / 250, 4e-4 + 6e-4, 2e-3, 8e-4 + 5e-4, 3e-3]
+    np.testing.assert_allclose(outcome.amounts["time_s"], seconds, rtol=1e-12)
+    np.testing.assert_array_equal(outcome.reward, -outcome.amounts["cost"])
+
+
 # --- device memory ----------------------------------------------------------------------------------------------------
 
 
@@ -470,13 +486,10 @@ def test_native_vector_and_vector_of_scalars_and_hand_agree_on_injected_paths(sc
     paths = mean_snr * np.random.default_rng(4).exponential(size=(slots, layers + 1))
     vector = native(slots, mode, scenario=scenario, reward_scale=1.0)
     scalar = SyncVectorEnv([lambda: CoInferencePlacementEnv(scenario, 1.0)] * slots, autoreset_mode=mode)
-    shared = np.random.default_rng(9)
-    scalar.reset()
+    scalar.reset(seed=9), vector.reset(seed=9)
     for env, path in zip(scalar.envs, paths, strict=True):
         env.reset(options={"snr": path})
-        env.np_random = shared  # draws what follows in the order of the slots, as the native environment does
     vector.reset(options={"snr": paths})
-    vector.np_random = np.random.default_rng(9)
     scripts = [[m, *[0] * n, *[1] * (n < layers)] for m, n in plans]
     by_hand = [hand_amounts(loaded, path, script) for path, script in zip(paths, scripts, strict=True)]
     assert {len(amounts) for amounts in by_hand} == set(range(2, room + 2 + (room < layers)))
@@ -622,6 +635,8 @@ def test_picture_before_the_placement_hides_snr_and_promises_nothing(scenario):
         images.append(env.render())
     np.testing.assert_array_equal(images[0], images[1])
     assert images[0].shape == (620, 1000, 3)
+    assert env.task.scene(env._state, env._path, 0.0, "").snr == 0.0
+    assert count(images[0], style.EDGE_SOFT) == count(images[0], style.DEVICE_SOFT) == 0  # no regions of a rule
     lane = images[0][200:310, 180:]  # the device's, right of the input
     boxes = painted(env)
     words = [text for text, _ in boxes]
@@ -632,7 +647,9 @@ def test_picture_before_the_placement_hides_snr_and_promises_nothing(scenario):
     assert [(a, b) for (a, one), (b, two) in itertools.combinations(boxes, 2) if one.overlaps(two)] == []
     assert [text for text, box in boxes if not (15 < box.x0 < box.x1 < 985 and 5 < box.y0 < box.y1 < 615)] == []
     env.step(layers)
-    filled = env.render()[200:310, 180:]
+    image = env.render()
+    assert count(image, style.EDGE_SOFT) + count(image, style.DEVICE_SOFT) > 0 or layers == 1
+    filled = image[200:310, 180:]
     assert count(lane, style.DEVICE_PALE) < 0.6 * count(filled, style.DEVICE_PALE)  # outlines, not blocks
 
 
@@ -659,6 +676,15 @@ def test_pictures_of_one_placement_share_one_problem():
     assert scenes[0].problem is scenes[1].problem is scenes[2].problem
     assert scenes[0].problem.horizon == 2
     assert draw_text(scenes[0]) != draw_text(scenes[1])
+
+
+@pytest.mark.parametrize("change", [{"stage": 1}, {"snr_path": (1.0,)}, {"finished": "offloaded"}])
+def test_scene_before_the_placement_has_no_progress(change):
+    env = CoInferencePlacementEnv(SMALL)
+    env.reset(seed=0)
+    scene = env.task.scene(env._state, env._path, 0.0, "")
+    with pytest.raises(ValueError, match="choosing = True leaves stage at 0, snr_path empty and the task unfinished"):
+        replace(scene, **change)
 
 
 def test_window_follows_all_phases():

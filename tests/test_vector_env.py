@@ -22,25 +22,17 @@ CASES = [
     for scenario, placement in (("alexnet-pi", 0), ("alexnet-pi", 8), ("alexnet-pi", 11), ("mobilenetv2-phone", 3))
 ] + [("CoInferencePlacement-v0", {"scenario": "alexnet-pi"})]
 ALPHA = 1e-6
-INFO_KEYS = {"stage", "snr_db", "action_mask", "cost", "time_s", "energy_j"}
+INFO_KEYS = {"placement", "stage", "snr_db", "action_mask", "cost", "time_s", "energy_j"}
 
 
 def native(num_envs, mode=AutoresetMode.NEXT_STEP, name="CoInference-v0", **arguments):
     return gym.make_vec(name, num_envs, vectorization_mode="vector_entry_point", autoreset_mode=mode, **arguments)
 
 
-def twins(num_envs, mode, seed, name="CoInference-v0", **arguments):
-    """Gymnasium's vector of scalar environments and the native one, fed by generators in the same state.
-
-    The scalar environments share one generator. Both sides draw slot by slot, in the same order, so that not only the
-    first tasks but also those after every reset see the same SNRs.
-    """
+def twins(num_envs, mode, name="CoInference-v0", **arguments):
+    """Gymnasium's vector of scalar environments and the native one: the same seed gives the same run."""
     scalar = SyncVectorEnv([lambda: gym.make(name, **arguments).unwrapped] * num_envs, autoreset_mode=mode)
-    shared = np.random.default_rng(seed)
-    for env in scalar.envs:
-        env.np_random = shared
     vector = native(num_envs, mode, name, **arguments)
-    vector.np_random = np.random.default_rng(seed)
     return scalar, vector
 
 
@@ -74,8 +66,8 @@ def assert_same_step(got, expected):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_equals_a_vector_of_scalar_environments(name, arguments, mode):
-    scalar, vector = twins(5, mode, seed=1, name=name, **arguments)
-    np.testing.assert_array_equal((start := vector.reset())[0], (expected := scalar.reset())[0])
+    scalar, vector = twins(5, mode, name=name, **arguments)
+    np.testing.assert_array_equal((start := vector.reset(seed=1))[0], (expected := scalar.reset(seed=1))[0])
     assert_same_info(start[1], expected[1])
     rng, ended = np.random.default_rng(2), np.zeros(5, dtype=int)
     for _ in range(80):
@@ -91,12 +83,15 @@ def test_equals_a_vector_of_scalar_environments(name, arguments, mode):
 @pytest.mark.parametrize("placement", [3, 11])
 def test_equals_scalar_environments_and_kernel_on_injected_paths(placement, mode):
     slots = placement + 2
-    scalar, vector = twins(slots, mode, seed=3, placement=placement, reward_scale=1.0)
+    scalar, vector = twins(slots, mode, placement=placement, reward_scale=1.0)
     problem = vector.problem
     paths = problem.channel.sample_snr(np.random.default_rng(4), (slots, placement + 1))
-    vector.reset(options={"snr": paths})
-    for env, path in zip(scalar.envs, paths, strict=True):  # SyncVectorEnv gives all slots the same options
-        env.reset(options={"snr": path})
+    vector.reset(seed=3, options={"snr": paths})
+    scalar.reset(seed=3)
+    for slot, (env, path) in enumerate(
+        zip(scalar.envs, paths, strict=True)
+    ):  # SyncVectorEnv gives all slots the same options
+        env.reset(seed=3 + slot, options={"snr": path})
     stage, alive = np.zeros(slots, dtype=int), np.ones(slots, dtype=bool)
     for count in range(placement + 1):
         actions = (np.arange(slots) == count).astype(int)  # slot n offloads at stage n: all lengths occur
@@ -182,13 +177,13 @@ def returns_of_two_tasks(mode, policy, slots, seed):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("rule", [bl.backward_induction, bl.look_ahead, bl.best_static_split])
 def test_mean_return_is_the_exact_value(mode, rule):
-    slots = 100_000  # standard error below 0.5 % of the cost: a bias of 3 % is found with power > 0.8
+    slots = 30_000  # standard error below 1 % of the cost: a bias of 6 % is found with power > 0.8
     problem = CoInferenceEnv(placement=8).problem
     solution = rule(problem)
     total, scale = returns_of_two_tasks(mode, solution.policy(), slots, seed=5)
     for costs in -total * scale:
         error = costs.std(ddof=1) / np.sqrt(slots)
-        assert error < 0.005 * solution.cost
+        assert error < 0.01 * solution.cost
         assert abs(costs.mean() - solution.cost) < norm.isf(ALPHA / 2) * error
 
 
@@ -301,9 +296,10 @@ def test_gymnasiums_wrappers_understand_it(mode):
     assert lengths[0][1] > sum(costs[:2])
 
 
-def test_what_is_returned_is_not_the_state():
+@pytest.mark.parametrize("name", ["CoInference-v0", "CoInferencePlacement-v0"])
+def test_what_is_returned_is_not_the_state(name):
     for mode in MODES:
-        env, untouched = native(3, mode), native(3, mode)
+        env, untouched = native(3, mode, name), native(3, mode, name)
         starts = env.reset(seed=0), untouched.reset(seed=0)
         _scribble(starts[0])
         for actions in ([0, 1, 0], [1, 0, 0], [0, 0, 0]):
@@ -364,10 +360,16 @@ def test_bad_options(options, message):
 
 
 def test_bad_seeds():
-    with pytest.raises(ValueError, match=r"seed = \[1, 2\] must be an integer or None: one generator draws all tasks"):
-        native(2).reset(seed=[1, 2])
+    with pytest.raises(ValueError, match=r"seed = \[1, 2\] must be an integer, None, or a list of 3"):
+        native(3).reset(seed=[1, 2])
     with pytest.raises(Error, match="greater or equal to zero"):
         native(2).reset(seed=-1)
+
+
+def test_a_seed_per_slot():
+    first, again = native(3).reset(seed=[7, 8, None])[0], native(3).reset(seed=7)[0]
+    np.testing.assert_array_equal(first[:2], again[:2])
+    assert first[2, -1] != again[2, -1]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Self, cast
+from typing import cast
 
 import numpy as np
 from gymnasium import spaces
@@ -24,14 +24,6 @@ from cointer_gym.units import FloatArray
 @dataclass(frozen=True, eq=False)
 class PlacementTask(InferenceTask):
     """One placement decision and one inference: an episode of ``CoInferencePlacement-v0``."""
-
-    @classmethod
-    def load(cls, scenario: ScenarioLike, reward_scale: float | None = None) -> Self:
-        """Load a scenario; ``reward_scale`` None is the best static split with the download of just its layers."""
-        loaded = Scenario.load(scenario)
-        problem = loaded.problem()
-        best = float((problem.static_cost + loaded.download_cost)[: loaded.largest_placement + 1].min())
-        return cls(loaded, problem, checked_scale(reward_scale, best))
 
     @property
     def observation_space(self) -> spaces.Space[Observation]:
@@ -64,7 +56,6 @@ class PlacementTask(InferenceTask):
             for name, value in self._amounts(state, move).items()
         }
         move = move._replace(
-            stage=np.where(choosing, 0, move.stage),
             offloaded=move.offloaded & ~choosing,
             terminated=move.terminated & ~choosing,
         )
@@ -84,6 +75,23 @@ class PlacementTask(InferenceTask):
             return scene_of(self.scenario, problem, int(state.stage), path, cost, finished)
         whole = scene_of(self.scenario, self.problem, 0, path, cost, finished)
         return replace(whole, choosing=True, snr=0.0, snr_path=())
+
+
+def placement_task(scenario: ScenarioLike, reward_scale: float | None) -> PlacementTask:
+    """Load a scenario; ``reward_scale`` None is the best static split with the download of just its layers.
+
+    Raises:
+        ValueError: a placement below L would have infinite mean cost.
+    """
+    loaded = Scenario.load(scenario)
+    problem = loaded.problem()
+    if np.isinf(problem.channel.mean_channel_uses_per_bit):
+        raise ValueError(
+            f"min_efficiency = {problem.channel.min_efficiency} makes the forced upload of every placement below "
+            f"{loaded.layers} cost infinitely much on average; give min_efficiency > 0 (default 0.1523 bit/s/Hz)"
+        )
+    best = float((problem.static_cost + loaded.download_cost)[: loaded.largest_placement + 1].min())
+    return PlacementTask(loaded, problem, checked_scale(reward_scale, best))
 
 
 @lru_cache(maxsize=32)
@@ -118,7 +126,8 @@ class CoInferencePlacementEnv(TaskEnv):
     ## Rewards
     Minus the energy-and-time cost (ETC) incurred by the action, download included, divided by ``reward_scale``. With
     the default scale a return of -1 is the expected cost of the best fixed split with the download of just its layers.
-    ``info`` is that of ``CoInference-v0``; its ``snr_db`` is the SNR at stage 0 while the observation still hides it.
+    ``info`` is that of ``CoInference-v0``; ``placement`` is -1, and ``snr_db`` already the SNR at stage 0, while the
+    placement is to be chosen.
 
     ## Starting State
     No placement; the SNRs of all L+1 stages are drawn at reset. ``reset(options={"snr": path})`` injects them.
@@ -138,7 +147,7 @@ class CoInferencePlacementEnv(TaskEnv):
     def __init__(
         self, scenario: ScenarioLike = "alexnet-pi", reward_scale: float | None = None, render_mode: str | None = None
     ) -> None:
-        super().__init__(PlacementTask.load(scenario, reward_scale), render_mode)
+        super().__init__(placement_task(scenario, reward_scale), render_mode)
 
 
 class CoInferencePlacementVectorEnv(TaskVectorEnv):
@@ -152,5 +161,5 @@ class CoInferencePlacementVectorEnv(TaskVectorEnv):
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
-        task = PlacementTask.load(scenario, reward_scale)
+        task = placement_task(scenario, reward_scale)
         super().__init__(num_envs, task, autoreset_mode, render_mode)

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
 
-from cointer_gym.envs.task import InferenceTask, Observation, Outcome, ScenarioLike, State
+from cointer_gym.envs.task import InferenceTask, Observation, Outcome, ScenarioLike, State, inference_task
 from cointer_gym.problem import StoppingProblem
 from cointer_gym.rendering import Scene, Window, draw_rgb, draw_text
 from cointer_gym.rendering.scene import Finished
@@ -44,7 +44,8 @@ class TaskEnv(gym.Env[Observation, np.int64 | int]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Start a new task; see the class for ``options``."""
         super().reset(seed=seed)
-        self._path = self.task.draw_path(self.np_random, (), options)
+        injected = self.task.injected_path((), options)
+        self._path = self.task.draw_path(self.np_random) if injected is None else injected
         self._state, self._cost, self._finished = self.task.initial_state(()), 0.0, ""
         return self._emit(None)
 
@@ -132,7 +133,7 @@ class CoInferenceEnv(TaskEnv):
     ## Rewards
     Minus the energy-and-time cost (ETC) incurred by the action, divided by ``reward_scale``. With the default scale a
     return of -1 is the expected cost of the best fixed split. ``info`` has the step's raw ``cost``, ``time_s`` and
-    ``energy_j``, the ``stage``, ``snr_db`` and the ``action_mask``.
+    ``energy_j``, the ``placement``, ``stage``, ``snr_db`` and the ``action_mask``.
 
     ## Starting State
     Stage 0, the raw input in hand; the SNRs of all stages are drawn at reset. ``reset(options={"snr": path})``
@@ -158,4 +159,4 @@ class CoInferenceEnv(TaskEnv):
         reward_scale: float | None = None,
         render_mode: str | None = None,
     ) -> None:
-        super().__init__(InferenceTask.create(scenario, placement, reward_scale), render_mode)
+        super().__init__(inference_task(scenario, placement, reward_scale), render_mode)

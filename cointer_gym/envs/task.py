@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from gymnasium import spaces
@@ -51,13 +51,6 @@ class InferenceTask:
     reward_scale: float
     """ETC that counts as a reward of -1."""
 
-    @classmethod
-    def create(cls, scenario: ScenarioLike, placement: int | None, reward_scale: float | None) -> Self:
-        """Load a scenario; ``reward_scale`` None is the expected ETC of the best static split."""
-        loaded = Scenario.load(scenario)
-        problem = loaded.problem(placement)
-        return cls(loaded, problem, checked_scale(reward_scale, float(problem.static_cost.min())))
-
     @property
     def observation_space(self) -> spaces.Space[Observation]:
         """Space of one task's observation."""
@@ -83,10 +76,11 @@ class InferenceTask:
         return self._outcome(after, move, self._amounts(state, move))
 
     def info(self, state: State, snr: ArrayLike, amounts: dict[str, FloatArray] | None = None) -> dict[str, Any]:
-        """Arrays of ``info``: stage, SNR in dB, action mask, and the amounts of the last decision (0 at reset)."""
+        """Arrays of ``info``: where the task is, SNR in dB, action mask, and the amounts of the last decision."""
         spent = amounts or {name: np.zeros(state.stage.shape) for name in ("cost", "time_s", "energy_j")}
         snr_db = np.maximum(linear_to_db(snr), _LOWEST_SNR_DB)
-        return {"stage": np.array(state.stage), "snr_db": snr_db, "action_mask": self.action_mask(state), **spent}
+        where = {name: np.array(value) for name, value in state._asdict().items()}  # copies: callers keep infos
+        return {**where, "snr_db": snr_db, "action_mask": self.action_mask(state), **spent}
 
     def action_mask(self, state: State) -> NDArray[np.int8]:
         """1 for every action that has an effect of its own, shape (..., actions)."""
@@ -97,17 +91,25 @@ class InferenceTask:
         """What the picture of one task shows."""
         return scene_of(self.scenario, self.problem, int(state.stage), path, cost, finished)
 
-    def draw_path(self, rng: np.random.Generator, tasks: tuple[int, ...], options: dict[str, Any] | None) -> FloatArray:
-        """SNRs of all stages, shape (*tasks, M+1): drawn, or injected as ``options={"snr": ...}`` (linear).
+    def draw_path(self, rng: np.random.Generator) -> FloatArray:
+        """SNRs of all stages of one task, shape (M+1,).
 
         The whole path is drawn at once, so the same seed gives every policy the same fading.
         """
-        shape = (*tasks, self.problem.horizon + 1)
+        return self.problem.channel.sample_snr(rng, (self.problem.horizon + 1,))
+
+    def injected_path(self, tasks: tuple[int, ...], options: dict[str, Any] | None) -> FloatArray | None:
+        """The path given as ``options={"snr": ...}``, linear, shape (*tasks, M+1); None if there is none.
+
+        Raises:
+            ValueError: an unknown option, a wrong shape, or an SNR that is negative or not finite.
+        """
         unknown = set(options or {}) - {"snr"}
         if unknown:
             raise ValueError(f"reset options {sorted(unknown)} are unknown; the only option is 'snr', the fading path")
         if not options:
-            return self.problem.channel.sample_snr(rng, shape)
+            return None
+        shape = (*tasks, self.problem.horizon + 1)
         path = np.array(options["snr"], dtype=np.float64)
         if path.shape != shape:
             raise ValueError(f"options['snr'] has shape {path.shape}, expected {shape}: one linear SNR per stage")
@@ -124,6 +126,13 @@ class InferenceTask:
         """The only place where cost becomes reward."""
         reward = 0.0 - amounts["cost"] / self.reward_scale  # not -0.0 where nothing was spent
         return Outcome(after, reward, move.terminated, move.offloaded, amounts)
+
+
+def inference_task(scenario: ScenarioLike, placement: int | None, reward_scale: float | None) -> InferenceTask:
+    """Load a scenario; ``reward_scale`` None is the expected ETC of the best static split."""
+    loaded = Scenario.load(scenario)
+    problem = loaded.problem(placement)
+    return InferenceTask(loaded, problem, checked_scale(reward_scale, float(problem.static_cost.min())))
 
 
 def scene_of(

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
+from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from cointer_gym.envs.task import InferenceTask, Observation, Outcome, ScenarioLike, State
+from cointer_gym.envs.task import InferenceTask, Observation, Outcome, ScenarioLike, State, inference_task
 from cointer_gym.problem import StoppingProblem
 from cointer_gym.units import BoolArray, FloatArray, checked_integer
 
@@ -34,6 +35,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.single_observation_space = task.observation_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self._generators: list[np.random.Generator] = []
         self._path: FloatArray | None = None
         self._state: State = task.initial_state((num_envs,))
         self._ended: BoolArray = np.zeros(num_envs, dtype=np.bool_)
@@ -46,11 +48,22 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Start a new task in every slot."""
-        if seed is not None and not isinstance(seed, int | np.integer):
-            raise ValueError(f"seed = {seed!r} must be an integer or None: one generator draws all tasks")
-        super().reset(seed=seed)
-        self._path = self.task.draw_path(self.np_random, (self.num_envs,), options)
+        """Start a new task in every slot.
+
+        Args:
+            seed: slot i draws from its own generator, seeded with ``seed + i`` or with the i-th entry of a list, as in
+                Gymnasium's ``SyncVectorEnv``; None goes on with the generators there are.
+            options: see the class.
+
+        Raises:
+            ValueError: a list of another length than ``num_envs``, or bad options.
+        """
+        seeds = self._slot_seeds(seed)
+        super().reset(seed=seeds[0])
+        if not self._generators or seed is not None:
+            self._generators = [seeding.np_random(slot_seed)[0] for slot_seed in seeds]
+        injected = self.task.injected_path((self.num_envs,), options)
+        self._path = np.stack([self.task.draw_path(rng) for rng in self._generators]) if injected is None else injected
         self._state = self.task.initial_state((self.num_envs,))
         self._ended = np.zeros(self.num_envs, dtype=np.bool_)
         return self._observe(), self._masked(self.task.info(self._state, self._snr))
@@ -99,6 +112,13 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             info |= {"final_info": self._masked(final_info, done), "_final_info": done.copy()}
         return self._observe(), outcome.reward, done, np.zeros_like(done), info
 
+    def _slot_seeds(self, seed: Any) -> list[int | None]:
+        if seed is None or isinstance(seed, int | np.integer):
+            return [None if seed is None else int(seed) + slot for slot in range(self.num_envs)]
+        if not isinstance(seed, list) or len(seed) != self.num_envs:
+            raise ValueError(f"seed = {seed!r} must be an integer, None, or a list of {self.num_envs}")
+        return list(seed)
+
     @property
     def _snr(self) -> FloatArray:
         assert self._path is not None
@@ -106,9 +126,9 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     def _restart(self, slots: BoolArray) -> None:
         assert self._path is not None
-        count = int(slots.sum())
-        if count:
-            self._path[slots] = self.task.draw_path(self.np_random, (count,), None)
+        if slots.any():
+            for slot in np.flatnonzero(slots):
+                self._path[slot] = self.task.draw_path(self._generators[slot])
             first = self.task.initial_state((self.num_envs,))
             self._state = State(*(np.where(slots, new, old) for new, old in zip(first, self._state, strict=True)))
 
@@ -124,7 +144,8 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 class CoInferenceVectorEnv(TaskVectorEnv):
     """Native vector version of ``CoInferenceEnv``; see there for spaces, rewards and arguments.
 
-    One generator draws the paths of all tasks. ``reset(options={"snr": paths})`` injects them, shape (num_envs, M+1).
+    With the same seed it draws the same fading as Gymnasium's ``SyncVectorEnv`` of scalar environments, whatever the
+    policy does. ``reset(options={"snr": paths})`` injects the first paths, shape (num_envs, M+1).
 
     Args:
         num_envs: number of parallel tasks.
@@ -142,7 +163,7 @@ class CoInferenceVectorEnv(TaskVectorEnv):
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
-        task = InferenceTask.create(scenario, placement, reward_scale)
+        task = inference_task(scenario, placement, reward_scale)
         super().__init__(num_envs, task, autoreset_mode, render_mode)
 
 
