@@ -117,7 +117,7 @@ def _scatter_switches(axes: Axes, trainings: list[dict[str, Any]], reach: FloatA
         ]
         x, y, stage = np.array(points).reshape(-1, 3).T
         often = reach[stage.astype(int)] >= 0.01
-        label = f"{algorithm.upper()}, {len(trainings)} seeds" if index == 0 else None
+        label = f"{algorithm.upper()}, {len(trainings)} seed{'s' * (len(trainings) > 1)}" if index == 0 else None
         colour, marker = COLOURS[algorithm], MARKERS[algorithm]
         axes.scatter(x[often], y[often], s=22, color=colour, marker=marker, label=label, zorder=3)
         axes.scatter(
@@ -126,9 +126,11 @@ def _scatter_switches(axes: Axes, trainings: list[dict[str, Any]], reach: FloatA
 
 
 def _db_range(results: dict[str, Any]) -> tuple[float, float]:
-    """Axis limits: nearly all SNRs that are drawn, in steps of 5 dB."""
+    """Axis limits in steps of 5 dB: from below the thresholds that matter to above nearly all SNRs."""
     rare, common = results["snr_quantiles_db"]
-    return 5 * np.floor(max(rare, common - 35) / 5), 5 * np.ceil(common / 5) + 5
+    optimal = zip(results["optimal_threshold_db"], results["reach_probability"], strict=False)
+    used = [value for value, reach in optimal if not isinstance(value, str) and reach > 0.01 and value > rare]
+    return 5 * np.floor((min(used, default=rare) - 5) / 5), 5 * np.ceil(common / 5) + 5
 
 
 def _clipped(value: float | str, low: float, high: float) -> float:

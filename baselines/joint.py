@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cointer_gym.baselines.evaluation import Score, evaluate
 from cointer_gym.baselines.placement import PlacementTable, optimal_placement
+from cointer_gym.baselines.solution import relative_gap
 from cointer_gym.observation import observe_placement, with_placement
 from cointer_gym.policies import PlacementPolicy, Policy, StochasticPolicy
 from cointer_gym.scenario import Scenario
@@ -49,7 +50,7 @@ class JointScore:
     @property
     def relative_gap(self) -> float:
         """Cost above the joint optimum, as a share of it."""
-        return self.gap / self.optimum if self.optimum > 0 else 0.0
+        return relative_gap(self.cost, self.optimum)
 
 
 class PlacedPolicy:

@@ -571,7 +571,7 @@ def test_golden_run():
         observation, reward, terminated, _, _ = env.step(actions)
         numbers = [*observation.ravel(), *reward, *terminated]
         content.update("".join(f"{0.0 + round(float(number), 5):.5f}," for number in numbers).encode())
-    assert content.hexdigest() == "4c00be7fab240f7a733417f0637dba9ecc0525fe7abf47ed71bac797afaa7505"
+    assert content.hexdigest() == "7ba2c8acbffb9347b48bf108fbaf781fdda569f6481d3ce0088c12f6a1ae5f30"
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from cointer_gym.agents.settings import ALGORITHMS, load_settings
 pytestmark = pytest.mark.checkout
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = sorted(path.parent for path in ROOT.glob("results/*/results.json"))
 
 

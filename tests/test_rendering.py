@@ -89,7 +89,7 @@ SCENES = {
     "deep at its end": lambda: scene_of("deep", placement=50, stage=50, finished="offloaded"),
     "empirical": lambda: extreme_scene(Empirical(snr=(0.0, 1e-4, 3.0, 3.1, 5.0, 40.0, 41.0))),
     "constant": lambda: extreme_scene(Empirical(snr=(5.0,)), stage=4, finished="completed"),
-    "line of sight": lambda: extreme_scene(Rician(mean_snr=1e4, k_factor=800.0), stage=0),
+    "line of sight": lambda: extreme_scene(Rician(mean_snr=1e4, k_factor=100.0), stage=0),
     "worse than Rayleigh": lambda: extreme_scene(Nakagami(mean_snr=0.01, m=0.5), stage=1),
 }
 every_scene = pytest.mark.parametrize("name", SCENES)
