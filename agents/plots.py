@@ -65,7 +65,7 @@ def plot_thresholds(results: dict[str, Any], path: Path) -> None:
     top.hlines(optimal, placed - 0.4, placed + 0.4, color=COLOURS["optimum"], linewidth=1.6, label="optimal threshold")
     for algorithm in ("ppo", "dqn"):
         _scatter_switches(top, [t for t in results["trainings"] if t["algorithm"] == algorithm], reach, low, high)
-    _mark_level(top, results["snr_quantiles_db"][1], "1 draw in 1000 is above", linestyle=":")
+    _mark_level(top, results["snr_quantiles_db"][1], "1 draw in\n1000 is\nabove", linestyle=":", beside=True)
     top.set(ylabel="SNR threshold (dB)", ylim=(low - 1, high + 1), title=f"{results['scenario']}: when to offload")
     handles, labels = top.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
@@ -99,10 +99,12 @@ def plot_learning(results: dict[str, Any], path: Path) -> None:
     save(figure, path)
 
 
-def _mark_level(axes: Axes, level: float, text: str, linestyle: str) -> None:
+def _mark_level(axes: Axes, level: float, text: str, linestyle: str, *, beside: bool = False) -> None:
+    """A horizontal line with its name on it, or beside the axes where markers would cover it."""
     axes.axhline(level, color=COLOURS["rule"], linestyle=linestyle, linewidth=0.9)
-    corner = (1.0, level)
-    axes.annotate(text, corner, xycoords=("axes fraction", "data"), ha="right", va="bottom", color="#555555", size=7)
+    side, across, up = (1.01, "left", "center") if beside else (1.0, "right", "bottom")
+    where = (side, level)
+    axes.annotate(text, where, xycoords=("axes fraction", "data"), ha=across, va=up, color="#555555", size=7)
 
 
 def _scatter_switches(axes: Axes, trainings: list[dict[str, Any]], reach: FloatArray, low: float, high: float) -> None:

@@ -1,5 +1,6 @@
 """Trainings on a two-layer toy: they learn, record the exact gap, survive a kill, and never mix two runs."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -8,7 +9,8 @@ from cointer_gym import baselines as bl
 
 pytest.importorskip("stable_baselines3")
 
-from stable_baselines3 import DQN
+import torch
+from stable_baselines3 import DQN, PPO
 
 from cointer_gym.agents import training
 from cointer_gym.agents.settings import ALGORITHMS, as_algorithm, load_settings
@@ -197,3 +199,15 @@ def test_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
     file.write_text("{")
     with pytest.raises(ValueError, match=r"cannot read .*results\.json"):
         read_json(file)
+
+
+@pytest.mark.slow
+def test_stable_baselines3s_own_defaults_come_within_one_per_cent():
+    """No wrapper, no tuning: ``PPO("MlpPolicy", gym.make("CoInference-v0"))`` for 100 000 steps."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        model = PPO("MlpPolicy", gym.make("CoInference-v0"), seed=0, device="cpu").learn(100_000)
+    finally:
+        torch.set_num_threads(threads)
+    assert 0 <= bl.evaluate(model, cg.Scenario.load("alexnet-pi").problem()).relative_gap < 0.01
