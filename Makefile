@@ -43,6 +43,7 @@ results: $(STAMP) ## regenerate every committed number and picture (about ten mi
 	$(BIN)/cointer-gym report results/alexnet-pi --into README.md
 	$(BIN)/cointer-gym show --seed 3 --decisions 2 --out docs/figures/task.png
 	$(BIN)/cointer-gym study all --out docs/studies
+	$(BIN)/cointer-gym claims --check
 
 constraints: $(STAMP) ## pin what .venv holds now (first: .venv/bin/pip install --upgrade ...)
 	{ sed -n '/^#/p' constraints.txt; \

@@ -1,1 +1,1 @@
-"""Training, benchmark and command line; the only part that needs torch and stable-baselines3."""
+"""Learning algorithms: their entries, settings, trainings and run folders; the only part that needs torch."""

@@ -2,36 +2,41 @@
 
 import tomllib
 from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from cointer_gym.units import Model
-
-Algorithm = Literal["ppo", "dqn"]
-ALGORITHMS: tuple[Algorithm, ...] = ("ppo", "dqn")
+from cointer_gym.records import Model
 
 Count = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class TrainingSettings(Model):
-    """What both algorithms have in common.
+    """What every training needs.
 
     Args:
         total_steps: environment steps over all slots.
         num_envs: slots of the vector environment.
-        net_arch: widths of the hidden layers.
-        learning_rate: at the start; falls linearly to 0.
     """
 
     total_steps: Count
     num_envs: Count
+
+
+class NetworkSettings(TrainingSettings):
+    """What algorithms with a neural network have in common.
+
+    Args:
+        net_arch: widths of the hidden layers.
+        learning_rate: at the start; falls linearly to 0.
+    """
+
     net_arch: tuple[Count, ...]
     learning_rate: float = Field(gt=0)
 
 
-class PpoSettings(TrainingSettings):
+class PpoSettings(NetworkSettings):
     """Proximal policy optimisation (Schulman et al., arXiv 1707.06347).
 
     Args:
@@ -49,7 +54,7 @@ class PpoSettings(TrainingSettings):
     gae_lambda: Fraction
 
 
-class DqnSettings(TrainingSettings):
+class DqnSettings(NetworkSettings):
     """Deep Q-network (Mnih et al., Nature 518, 2015).
 
     Args:
@@ -73,30 +78,9 @@ class DqnSettings(TrainingSettings):
     exploration_final_probability: Fraction
 
 
-def load_settings(algorithm: Algorithm, *, joint: bool = False, **overrides: Any) -> PpoSettings | DqnSettings:
-    """The committed settings of ``ppo`` or ``dqn``, with some fields replaced.
-
-    Args:
-        algorithm: ``ppo`` or ``dqn``.
-        joint: for ``CoInferencePlacement-v0``.
-        **overrides: fields and their new values.
-
-    Raises:
-        ValueError: unknown field, or a value out of range.
-    """
+def committed_settings(algorithm: str, task_name: str) -> dict[str, Any]:
+    """Table ``[algorithm]`` of ``settings.toml`` with what ``[task_name.algorithm]`` changes; empty without either."""
     text = (resources.files("cointer_gym.agents") / "settings.toml").read_text(encoding="utf-8")
     tables = tomllib.loads(text)
-    content = tables[algorithm] | (tables["placement"][algorithm] if joint else {}) | overrides
-    return PpoSettings.model_validate(content) if algorithm == "ppo" else DqnSettings.model_validate(content)
-
-
-def as_algorithm(name: str) -> Algorithm:
-    """The algorithm called ``name``.
-
-    Raises:
-        ValueError: there is none.
-    """
-    for algorithm in ALGORITHMS:
-        if name == algorithm:
-            return algorithm
-    raise ValueError(f"algorithm = {name!r} must be one of {', '.join(ALGORITHMS)}")
+    base, changes = tables.get(algorithm, {}), tables.get(task_name, {}).get(algorithm, {})
+    return {**base, **changes}

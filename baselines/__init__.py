@@ -1,7 +1,16 @@
 """Analytic baselines: exact solvers, rules to compare with, bounds, and exact scores of any policy."""
 
 from cointer_gym.baselines.clairvoyant import clairvoyant_cost
-from cointer_gym.baselines.evaluation import Score, Switches, evaluate, policy_moments, score_moments, switches
+from cointer_gym.baselines.closed_form import ClosedForm, closed_form_placement
+from cointer_gym.baselines.evaluation import (
+    ExactCost,
+    Score,
+    Switches,
+    evaluate,
+    policy_moments,
+    score_moments,
+    switches,
+)
 from cointer_gym.baselines.joint import (
     JointScore,
     PlacedPolicy,
@@ -10,34 +19,44 @@ from cointer_gym.baselines.joint import (
     joint_optimum,
     joint_score,
 )
-from cointer_gym.baselines.placement import ClosedForm, PlacementTable, closed_form_placement, optimal_placement
+from cointer_gym.baselines.placement import PlacementTable, optimal_placement
+from cointer_gym.baselines.policies import PlacementPolicy, Policy, RandomPolicy, StochasticPolicy, ThresholdPolicy
 from cointer_gym.baselines.rules import (
+    RULES,
+    Rule,
+    as_rule,
     backward_induction,
     best_static_split,
     device_only,
     edge_only,
     look_ahead,
     reference_rules,
+    register_rule,
     static_split,
 )
 from cointer_gym.baselines.simulation import Estimate, simulate
 from cointer_gym.baselines.solution import Solution, threshold_solution
 from cointer_gym.baselines.updates import UpdatePeriods, simulate_updates
-from cointer_gym.policies import PlacementPolicy, RandomPolicy, ThresholdPolicy
 
 __all__ = [
+    "RULES",
     "ClosedForm",
     "Estimate",
+    "ExactCost",
     "JointScore",
     "PlacedPolicy",
     "PlacementPolicy",
     "PlacementTable",
+    "Policy",
     "RandomPolicy",
+    "Rule",
     "Score",
     "Solution",
+    "StochasticPolicy",
     "Switches",
     "ThresholdPolicy",
     "UpdatePeriods",
+    "as_rule",
     "backward_induction",
     "best_static_split",
     "chosen_placement",
@@ -53,6 +72,7 @@ __all__ = [
     "optimal_placement",
     "policy_moments",
     "reference_rules",
+    "register_rule",
     "score_moments",
     "simulate",
     "simulate_updates",

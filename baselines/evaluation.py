@@ -12,45 +12,49 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cointer_gym.baselines.solution import relative_gap
-from cointer_gym.channel import OffloadMoments
-from cointer_gym.observation import DECADES_ABOVE_MEAN, DECADES_BELOW_MEAN, observe
-from cointer_gym.policies import Policy, StochasticPolicy
-from cointer_gym.problem import StoppingProblem
-from cointer_gym.stopping import (
-    OFFLOAD,
+from cointer_gym.baselines.bellman import (
     optimal_thresholds,
     policy_value,
     reach_probability,
     split_probability,
     stop_part,
 )
-from cointer_gym.units import BoolArray, FloatArray, checked_integer
+from cointer_gym.baselines.policies import Policy, StochasticPolicy
+from cointer_gym.baselines.solution import relative_gap
+from cointer_gym.channels import OffloadMoments
+from cointer_gym.dynamics import OFFLOAD
+from cointer_gym.observation import SplittingLayout
+from cointer_gym.problem import StoppingProblem
+from cointer_gym.records import Amounts, checked_integer
+from cointer_gym.units import BoolArray, FloatArray
 
 _BISECTIONS = 40
 _BELOW_OPTIMUM = 1e-9  # relative; rounding stays far below
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Score:
-    """Exact performance of one policy on one problem."""
+class ExactCost:
+    """What a policy costs, beside the optimum of the same task."""
 
-    cost: float
-    """Expected ETC of one inference."""
+    amounts: Amounts[float]
+    """Expected ETC, seconds and joules; None where the problem has no such terms."""
     optimum: float
-    """Expected ETC of the optimal policy."""
-    value: FloatArray
-    """Expected ETC still to come at every stage, shape (M+1,)."""
-    time_s: float | None
-    """Expected seconds; None if the problem has no time terms."""
-    energy_j: float | None
-    """Expected joules; None if the problem has no energy terms."""
-    offload_probability: FloatArray
-    """P(offload | stage n), shape (M,)."""
-    split_probability: FloatArray
-    """P(the network is split after layer n), shape (M+1,)."""
-    stage_regret: FloatArray
-    """Loss caused by the decisions at stage n, shape (M,): P(reach n) E[regret at n]; sums to ``gap``."""
+    """Expected ETC of the optimum."""
+
+    @property
+    def cost(self) -> float:
+        """Expected ETC."""
+        return self.amounts.cost
+
+    @property
+    def time_s(self) -> float | None:
+        """Expected seconds; None if the problem has no time terms."""
+        return self.amounts.time_s
+
+    @property
+    def energy_j(self) -> float | None:
+        """Expected joules; None if the problem has no energy terms."""
+        return self.amounts.energy_j
 
     @property
     def gap(self) -> float:
@@ -61,6 +65,20 @@ class Score:
     def relative_gap(self) -> float:
         """Cost above the optimum, as a share of the optimum."""
         return relative_gap(self.cost, self.optimum)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Score(ExactCost):
+    """Exact performance of one policy on one problem: what one inference takes."""
+
+    value: FloatArray
+    """Expected ETC still to come at every stage, shape (M+1,)."""
+    offload_probability: FloatArray
+    """P(offload | stage n), shape (M,)."""
+    split_probability: FloatArray
+    """P(the network is split after layer n), shape (M+1,)."""
+    stage_regret: FloatArray
+    """Loss caused by the decisions at stage n, shape (M,): P(reach n) E[regret at n]; sums to ``gap``."""
 
 
 def evaluate(policy: Policy, problem: StoppingProblem, *, grid: int = 4096) -> Score:
@@ -91,7 +109,8 @@ def evaluate(policy: Policy, problem: StoppingProblem, *, grid: int = 4096) -> S
 def score_moments(moments: OffloadMoments, problem: StoppingProblem) -> Score:
     """Score the policy that has these offload probabilities and partial means of x, each of shape (M,)."""
     optimum = optimal_thresholds(problem)[1]
-    value = policy_value(problem.cost, problem, moments)
+    values = problem.terms.map(lambda terms: policy_value(terms, problem, moments))
+    value = values.cost
     if value[0] < optimum[0] * (1.0 - _BELOW_OPTIMUM):
         raise ArithmeticError(
             f"cost {value[0]!r} is below the optimum {optimum[0]!r}: the policy or the evaluation is faulty"
@@ -100,11 +119,9 @@ def score_moments(moments: OffloadMoments, problem: StoppingProblem) -> Score:
     decided = stop_part(terms, moments) + go_on * (terms.device + optimum[1:])
     reach = reach_probability(moments)[:-1]
     return Score(
-        cost=float(value[0]),
+        amounts=values.map(lambda each: float(each[0])),
         optimum=float(optimum[0]),
         value=value,
-        time_s=None if problem.time is None else float(policy_value(problem.time, problem, moments)[0]),
-        energy_j=None if problem.energy is None else float(policy_value(problem.energy, problem, moments)[0]),
         offload_probability=moments.probability,
         split_probability=split_probability(moments),
         stage_regret=np.multiply(reach, decided - optimum[:-1], out=np.zeros_like(reach), where=reach > 0),
@@ -126,13 +143,14 @@ class Switches(NamedTuple):
 
 def switches(policy: Policy, problem: StoppingProblem, *, grid: int = 4096) -> Switches:
     """Locate every switch of a deterministic policy to the resolution of its observations; see ``evaluate``."""
-    edges = _grid_edges(problem, grid)
-    chosen = offloads(policy, _grid_observations(problem, edges)).reshape(problem.horizon, grid + 1)
+    layout = SplittingLayout.of(problem)
+    edges = layout.snr_edges(checked_integer("grid", grid, 1))
+    chosen = offloads(policy, _grid_observations(layout, edges)).reshape(problem.horizon, grid + 1)
     stage, cell = np.nonzero(chosen[:, 1:] != chosen[:, :-1])
     low, high, to_offload = edges[cell], edges[cell + 1], chosen[stage, cell + 1]
     for _ in range(_BISECTIONS if stage.size else 0):
         middle = np.where(low > 0, np.sqrt(low * high), 0.5 * high)
-        above = offloads(policy, observe(problem, stage, middle)) == to_offload
+        above = offloads(policy, layout.encode(stage, middle)) == to_offload
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     return Switches(chosen[:, 0], stage, high, to_offload)
 
@@ -155,8 +173,9 @@ def policy_moments(policy: Policy, problem: StoppingProblem, *, grid: int = 4096
 
 def _average_cells(policy: StochasticPolicy, problem: StoppingProblem, grid: int) -> OffloadMoments:
     """Integrate an offload probability over the law of the SNR, by the trapezoidal rule in each cell."""
-    edges = _grid_edges(problem, grid)
-    observations = _grid_observations(problem, edges)
+    layout = SplittingLayout.of(problem)
+    edges = layout.snr_edges(checked_integer("grid", grid, 1))
+    observations = _grid_observations(layout, edges)
     given = np.asarray(policy.offload_probability(observations), dtype=np.float64)
     if given.shape != observations.shape[:1] or not ((given >= 0) & (given <= 1)).all():
         raise ValueError(
@@ -171,17 +190,10 @@ def _average_cells(policy: StochasticPolicy, problem: StoppingProblem, grid: int
     return OffloadMoments(weight @ -np.diff(tail.probability), uses.sum(axis=1))
 
 
-def _grid_edges(problem: StoppingProblem, grid: int) -> FloatArray:
-    """SNRs from 0 over the whole range that observations can tell apart, shape (grid + 1,)."""
-    checked_integer("grid", grid, 1)
-    edges = problem.channel.average_snr * np.logspace(DECADES_BELOW_MEAN, DECADES_ABOVE_MEAN, grid + 1)
-    edges[0] = 0.0
-    return np.asarray(edges)
-
-
-def _grid_observations(problem: StoppingProblem, edges: FloatArray) -> NDArray[np.float32]:
-    stages = np.repeat(np.arange(problem.horizon), edges.size)
-    return observe(problem, stages, np.tile(edges, problem.horizon))
+def _grid_observations(layout: SplittingLayout, edges: FloatArray) -> NDArray[np.float32]:
+    """Every edge at every stage with a decision, shape (M * edges, M+2)."""
+    stages = np.repeat(np.arange(layout.layers), edges.size)
+    return layout.encode(stages, np.tile(edges, layout.layers))
 
 
 def offloads(policy: Policy, observations: NDArray[np.float32]) -> BoolArray:

@@ -6,51 +6,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cointer_gym.baselines.evaluation import Score, evaluate
+from cointer_gym.baselines.bellman import optimal_thresholds
+from cointer_gym.baselines.evaluation import ExactCost, Score, evaluate
 from cointer_gym.baselines.placement import PlacementTable, optimal_placement
-from cointer_gym.baselines.solution import relative_gap
-from cointer_gym.observation import observe_placement, with_placement
-from cointer_gym.policies import PlacementPolicy, Policy, StochasticPolicy
+from cointer_gym.baselines.policies import PlacementPolicy, Policy, StochasticPolicy
+from cointer_gym.dynamics import CONTINUE, OFFLOAD
+from cointer_gym.observation import PlacementLayout
+from cointer_gym.records import checked_integer
 from cointer_gym.scenario import Scenario
-from cointer_gym.stopping import CONTINUE, OFFLOAD, optimal_thresholds
-from cointer_gym.units import FloatArray, checked_integer
+from cointer_gym.units import FloatArray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class JointScore:
-    """Exact performance of one policy on placement and splitting together, per task."""
+class JointScore(ExactCost):
+    """Exact performance of one policy on placement and splitting together: what one task takes, download included.
+
+    ``gap`` is ``placement_regret`` plus the gap of the splitting.
+    """
 
     placement: int
     """Layers that the policy puts on the device."""
     inference: Score
     """How it splits with that placement."""
-    download_cost: float
-    """ETC per task of the model download."""
-    optimum: float
-    """ETC per task of the joint optimum."""
     placement_regret: float
     """Loss of the placement alone, ETC: optimal splitting with it, minus the joint optimum."""
-    time_s: float
-    """Expected seconds per task, download included."""
-    energy_j: float
-    """Expected joules per task, download included."""
     split_probability: FloatArray
     """P(the network is split after layer n), shape (L+1,)."""
-
-    @property
-    def cost(self) -> float:
-        """Expected ETC of inference and download."""
-        return self.inference.cost + self.download_cost
-
-    @property
-    def gap(self) -> float:
-        """Cost above the joint optimum, ETC: ``placement_regret`` plus the gap of the splitting."""
-        return self.cost - self.optimum
-
-    @property
-    def relative_gap(self) -> float:
-        """Cost above the joint optimum, as a share of it."""
-        return relative_gap(self.cost, self.optimum)
 
 
 class PlacedPolicy:
@@ -66,18 +47,18 @@ class PlacedPolicy:
     """
 
     def __init__(self, policy: Policy, scenario: Scenario, placement: int) -> None:
-        self._policy, self._layers = policy, scenario.layers
+        self._policy, self._layout = policy, PlacementLayout.of(scenario.problem())
         self._placement = checked_integer("placement", placement, 0, scenario.layers)
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
         """Continue (0) or offload (1) for observations of shape (..., M+2)."""
-        joint = with_placement(observation, self._placement, self._layers)
+        joint = self._layout.embed(observation, self._placement)
         answer, state = self._policy.predict(joint, state, episode_start, deterministic)
         actions = np.asarray(answer)
-        if not np.isin(actions, np.arange(self._layers + 1)).all():
-            raise ValueError(f"predict returned {actions!r}; expected actions from 0 to {self._layers}")
+        if not np.isin(actions, np.arange(self._layout.layers + 1)).all():
+            raise ValueError(f"predict returned {actions!r}; expected actions from 0 to {self._layout.layers}")
         return np.where(actions == CONTINUE, CONTINUE, OFFLOAD), state
 
 
@@ -89,7 +70,7 @@ def chosen_placement(policy: Policy, scenario: Scenario) -> int:
     """
     if isinstance(policy, StochasticPolicy):
         raise ValueError(f"{type(policy).__name__} randomises: it has no one placement to score")
-    first = observe_placement(scenario.problem(), np.array([-1]), np.array([0]), np.array([1.0]))
+    first = PlacementLayout.of(scenario.problem()).encode(np.array([-1]), np.array([0]), np.array([1.0]))
     action = np.asarray(policy.predict(first, deterministic=True)[0])
     if action.shape != (1,) or action[0] not in range(scenario.layers + 1):
         raise ValueError(f"predict returned {action!r}; expected one placement from 0 to {scenario.layers}")
@@ -118,24 +99,20 @@ def evaluate_joint(policy: Policy, scenario: Scenario) -> JointScore:
 
 def joint_score(score: Score, placement: int, table: PlacementTable) -> JointScore:
     """Add the download of ``placement`` to an inference score."""
-    scenario = table.scenario
-    download_s = float(scenario.download_s[placement])
-    split = np.zeros(scenario.layers + 1)
+    split = np.zeros(table.scenario.layers + 1)
     split[: placement + 1] = score.split_probability
     return JointScore(
         placement=placement,
         inference=score,
-        download_cost=float(table.download_cost[placement]),
+        amounts=score.amounts + table.scenario.download.map(lambda amount: float(amount[placement])),
         optimum=table.cost,
         placement_regret=float(table.inference_cost[placement] + table.download_cost[placement]) - table.cost,
-        time_s=(score.time_s or 0.0) + download_s,
-        energy_j=(score.energy_j or 0.0) + scenario.link.rx_power_w * download_s,
         split_probability=split,
     )
 
 
 def joint_optimum(scenario: Scenario) -> PlacementPolicy:
     """The exactly optimal policy of ``CoInferencePlacement-v0``."""
-    placement = optimal_placement(scenario).placement
-    problem = scenario.problem(placement)
-    return PlacementPolicy(placement, problem, problem.channel.threshold_snr(optimal_thresholds(problem)[0]))
+    problem = scenario.problem(optimal_placement(scenario).placement)
+    thresholds = problem.channel.threshold_snr(optimal_thresholds(problem)[0])
+    return PlacementPolicy(PlacementLayout.of(scenario.problem()), problem, thresholds)

@@ -6,16 +6,16 @@ V_0(M), the expected cost of one inference, falls with M because a longer horizo
 spread over the K tasks until the next update, rises.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
+from cointer_gym.baselines.bellman import look_ahead_thresholds, placement_values
+from cointer_gym.baselines.rules import Solver, as_rule
+from cointer_gym.problem import StoppingProblem
 from cointer_gym.scenario import Scenario
-from cointer_gym.stopping import look_ahead_thresholds, placement_values, threshold_moments
 from cointer_gym.units import BoolArray, FloatArray
-
-Rule = Literal["optimal", "look-ahead", "static"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -23,7 +23,8 @@ class PlacementTable:
     """Cost per task of every placement M = 0..L under one splitting rule."""
 
     scenario: Scenario
-    rule: Rule
+    rule: str
+    """Name of the rule."""
     inference_cost: FloatArray
     """Expected ETC of one inference, shape (L+1,)."""
     download_cost: FloatArray
@@ -48,7 +49,7 @@ class PlacementTable:
 
     @property
     def marginal_value(self) -> FloatArray:
-        """What one more layer saves per inference, V_0(M) - V_0(M+1), shape (L,); >= 0 unless the rule is static."""
+        """What one more layer saves per inference, V_0(M) - V_0(M+1), shape (L,); >= 0 for a sound rule."""
         return -np.diff(self.inference_cost)
 
     def within(self, share: float) -> list[int]:
@@ -62,13 +63,13 @@ class PlacementTable:
         return [int(m) for m in np.flatnonzero(self.total <= (1.0 + share) * self.cost)]
 
 
-def optimal_placement(scenario: Scenario, rule: Rule = "optimal") -> PlacementTable:
-    """Evaluate every placement in one batched backward pass and take the cheapest.
+def optimal_placement(scenario: Scenario, rule: str = "optimal") -> PlacementTable:
+    """Evaluate every placement and take the cheapest; the usual rules take one batched backward pass for all.
 
     Args:
         scenario: network, hardware and prices.
-        rule: how tasks are split: ``optimal`` (backward induction), ``look-ahead`` (one stage), or ``static`` (run all
-            placed layers, then upload: no decision online).
+        rule: how tasks are split, a name of ``RULES``: ``optimal``, ``look-ahead`` (one stage), ``device-only`` (run
+            all placed layers, then upload: no decision online), ...
 
     Returns:
         PlacementTable: arrays of shape (L+1,).
@@ -79,17 +80,8 @@ def optimal_placement(scenario: Scenario, rule: Rule = "optimal") -> PlacementTa
     Source:
         Yan, Bi, Zhang 2022, joint placement and splitting; the batched pass is this package's.
     """
-    if rule not in get_args(Rule):
-        raise ValueError(f"rule = {rule!r} must be one of {', '.join(get_args(Rule))}")
-    problem = scenario.problem()
-    if rule == "optimal":
-        inference = placement_values(problem)
-    elif rule == "look-ahead":
-        # the rule looks at stages n and n+1 only, so all placements share its thresholds
-        thresholds = problem.channel.threshold_snr(look_ahead_thresholds(problem, 1))
-        inference = placement_values(problem, threshold_moments(problem, thresholds))
-    else:
-        inference = problem.static_cost
+    solve, problem = as_rule(rule).solve, scenario.problem()
+    inference = _BATCHED[rule](problem) if rule in _BATCHED else _one_by_one(scenario, solve)
     allowed = np.arange(scenario.layers + 1) <= scenario.largest_placement
     if np.isinf(inference[allowed]).all():
         raise ValueError(
@@ -100,119 +92,28 @@ def optimal_placement(scenario: Scenario, rule: Rule = "optimal") -> PlacementTa
         scenario=scenario,
         rule=rule,
         inference_cost=inference,
-        download_cost=scenario.download_cost,
+        download_cost=scenario.download.cost,
         allowed=allowed,
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClosedForm:
-    """The placement of equal layers in closed form, under the one-stage look-ahead rule."""
-
-    placement: int
-    """The optimal number of layers M*."""
-    cost: float
-    """Total cost per task of M*, ETC."""
-    threshold_snr: float
-    """The SNR from which every stage offloads, linear; stage L-1 has its own if M* = L."""
-    offload_probability: float
-    """q, the same at every stage; stage L-1 has its own if M* = L."""
-    value_of_waiting: float
-    """Delta = A Phi(tau) - c' = A E[(x - tau)^+] >= 0, what being able to wait once more saves, ETC."""
-    download_cost: float
-    """d, of one layer per task, ETC."""
+def _look_ahead(problem: StoppingProblem) -> FloatArray:
+    """The rule looks at stages n and n+1 only, so all placements share its thresholds."""
+    thresholds = problem.channel.threshold_snr(look_ahead_thresholds(problem, 1))
+    return placement_values(problem, problem.channel.offload_moments(thresholds))
 
 
-def closed_form_placement(scenario: Scenario) -> ClosedForm:
-    """Optimal placement of a network of equal layers without any recursion over stages.
-
-    With A, b = B_n - B_{n+1}, c' = c - b and d the same for all layers, the look-ahead threshold tau = c'/A + E[x] and
-    the stopping probability q = F(tau) are the same at every stage, and
-
-        total(M+1) - total(M) = d - (1-q)^M Delta,    Delta = A Phi(tau) - c'
-        M* = 0 if Delta <= d, else ceil(ln(d / Delta) / ln(1 - q)), at most L-1; then compared with M = L.
-
-    Args:
-        scenario: features 0..L-1, work and parameters of all layers must be equal.
-
-    Returns:
-        ClosedForm: the placement and the numbers behind it.
-
-    Raises:
-        ValueError: the layers are not equal (says in what), the device memory is limited, or E[x] is infinite.
-
-    Source:
-        Yan, Bi, Zhang 2022 claims a closed form for the multilayer perceptron with equal neurons; this one is derived
-        in docs/model.md.
-    """
-    problem, layers = scenario.problem(), scenario.layers
-    airtime, device, step, download = _equal_terms(scenario)
-    channel, mean_uses = problem.channel, problem.channel.mean_channel_uses_per_bit
-    if scenario.largest_placement < layers:
-        raise ValueError("device.memory_bytes limits the placement: the closed form has no such constraint")
-    if np.isinf(mean_uses):
-        raise ValueError(
-            f"min_efficiency = {channel.min_efficiency} makes E[x] infinite: no placement below L has a finite cost"
-        )
-    extra = device - step
-    tau = extra / airtime + mean_uses
-    stop = float(channel.cdf(tau))
-    waiting = 0.0 if stop == 1.0 else airtime * float(channel.lower_partial_moment(tau)) - extra
-    best = min(_first_loss(download, waiting, stop), layers - 1)
-
-    def total(placement: int) -> float:
-        """Cost of a placement below L: a geometric series of savings."""
-        return float(problem.static_cost[0]) + placement * download - waiting * _stages_reached(stop, placement)
-
-    completion = device - airtime * float(channel.lower_partial_moment((device - step) / airtime))
-    whole = total(layers - 1) + download + (1.0 - stop) ** (layers - 1) * (completion - airtime * mean_uses - step)
-    placement, cost = (layers, whole) if whole < total(best) else (best, total(best))
-    return ClosedForm(
-        placement=placement,
-        cost=cost,
-        threshold_snr=float(channel.threshold_snr(tau)),
-        offload_probability=stop,
-        value_of_waiting=waiting,
-        download_cost=download,
-    )
+_BATCHED: dict[str, Callable[[StoppingProblem], FloatArray]] = {
+    "optimal": placement_values,
+    "look-ahead": _look_ahead,
+    "device-only": lambda problem: problem.static_cost,
+}
 
 
-def _stages_reached(stop: float, placement: int) -> float:
-    """Expected number of stages reached among the first M, 1 + (1-q) + ... + (1-q)^(M-1)."""
-    if stop in (0.0, 1.0):
-        return float(placement if stop == 0.0 else placement > 0)
-    return float(-np.expm1(placement * np.log1p(-stop)) / stop)
-
-
-def _first_loss(download: float, waiting: float, stop: float) -> int:
-    """The smallest M >= 0 with download >= (1-q)^M * waiting; a huge number if there is none."""
-    if waiting <= download:
-        return 0
-    if download == 0.0 or stop == 0.0:
-        return np.iinfo(np.int64).max
-    return int(np.ceil((np.log(download) - np.log(waiting)) / np.log1p(-stop)))
-
-
-def _equal_terms(scenario: Scenario) -> tuple[float, float, float, float]:
-    """A, c, b and d of equal layers."""
-    problem, names = scenario.problem(), scenario.dnn.stage_names
-    edge = -np.diff(problem.cost.edge)
-    quantities = (
-        ("feature size in bits", scenario.dnn.output_bits[:-1], names[:-1]),
-        ("device cost in ETC", problem.cost.device, names[1:]),
-        ("edge cost in ETC", edge, names[1:]),
-        ("parameter size in bits", scenario.dnn.parameter_bits, names[1:]),
-    )
-    for quantity, values, labels in quantities:
-        odd = int(np.argmax(np.abs(values - values[0])))
-        if not np.isclose(values[odd], values[0], rtol=1e-9, atol=0.0):
-            raise ValueError(
-                f"{scenario.name}: the closed form needs equal layers, but the {quantity} differs: "
-                f"{values[0]:.6g} at {labels[0]!r}, {values[odd]:.6g} at {labels[odd]!r}"
-            )
-    return (
-        float(problem.cost.airtime[0]),
-        float(problem.cost.device[0]),
-        float(edge[0]),
-        float(scenario.download_cost[1]),
+def _one_by_one(scenario: Scenario, solve: Solver) -> FloatArray:
+    """Expected ETC of one inference with every placement; inf where a forced upload has no finite mean."""
+    unbounded = np.isinf(scenario.channel_law.mean_channel_uses_per_bit)
+    placements = range(scenario.layers + 1)
+    return np.array(
+        [np.inf if unbounded and m < scenario.layers else solve(scenario.problem(m)).cost for m in placements]
     )

@@ -1,11 +1,19 @@
-"""The optimal rule and the rules it is compared with; every one is a threshold rule on the SNR."""
+"""The optimal rule and the rules it is compared with; every one is a threshold rule on the SNR.
+
+``RULES`` is the vocabulary of all tables, studies and commands: a rule is known by its name, its label is only shown.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
+from cointer_gym.baselines.bellman import look_ahead_thresholds, optimal_thresholds
 from cointer_gym.baselines.solution import Solution, threshold_solution
 from cointer_gym.problem import StoppingProblem
-from cointer_gym.stopping import look_ahead_thresholds, optimal_thresholds
-from cointer_gym.units import checked_integer
+from cointer_gym.records import checked_integer
+
+Solver = Callable[[StoppingProblem], Solution]
 
 
 def backward_induction(problem: StoppingProblem) -> Solution:
@@ -82,13 +90,59 @@ def device_only(problem: StoppingProblem) -> Solution:
     return static_split(problem, problem.horizon)
 
 
+@dataclass(frozen=True)
+class Rule:
+    """A splitting rule that tables compare."""
+
+    name: str
+    """What commands, records and code call it."""
+    label: str
+    """What tables and pictures call it."""
+    solve: Solver
+
+
+RULES: dict[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        Rule("edge-only", "Edge only", edge_only),
+        Rule("device-only", "Device only", device_only),
+        Rule("best-static", "Best static split", best_static_split),
+        Rule("look-ahead", "Look-ahead, 1 stage", look_ahead),
+        Rule("look-ahead-2", "Look-ahead, 2 stages", lambda problem: look_ahead(problem, 2)),
+        Rule("optimal", "Optimum", backward_induction),
+    )
+}
+"""Every rule by name, in the order of the tables; the optimum is the last one."""
+
+
+def register_rule(name: str, label: str) -> Callable[[Solver], Solver]:
+    """Add a rule of one's own to all tables: decorates a function from a problem to a ``Solution``.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if name in RULES:
+        raise ValueError(f"rule = {name!r} is taken; there are {', '.join(RULES)}")
+
+    def register(solve: Solver) -> Solver:
+        optimal = RULES.pop("optimal")
+        RULES.update({name: Rule(name, label, solve), "optimal": optimal})
+        return solve
+
+    return register
+
+
+def as_rule(name: str) -> Rule:
+    """The rule of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in RULES:
+        raise ValueError(f"rule = {name!r} must be one of {', '.join(RULES)}")
+    return RULES[name]
+
+
 def reference_rules(problem: StoppingProblem) -> dict[str, Solution]:
-    """The rules that every table compares, by display name; the optimum comes last."""
-    return {
-        "Edge only": edge_only(problem),
-        "Device only": device_only(problem),
-        "Best static split": best_static_split(problem),
-        "Look-ahead, 1 stage": look_ahead(problem),
-        "Look-ahead, 2 stages": look_ahead(problem, 2),
-        "Optimum": backward_induction(problem),
-    }
+    """The solutions of all rules, by name; the optimum comes last."""
+    return {name: rule.solve(problem) for name, rule in RULES.items()}

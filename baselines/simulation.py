@@ -1,6 +1,5 @@
 """Monte-Carlo estimates on common random numbers: the cross-check of the exact evaluation."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -8,11 +7,12 @@ import numpy as np
 from scipy.special import ndtri
 
 from cointer_gym.baselines.evaluation import offloads
-from cointer_gym.observation import observe
-from cointer_gym.policies import Policy
-from cointer_gym.problem import StageTerms, StoppingProblem
-from cointer_gym.stopping import incurred, transition
-from cointer_gym.units import FloatArray, checked_integer
+from cointer_gym.baselines.policies import Policy
+from cointer_gym.dynamics import incurred, transition
+from cointer_gym.observation import SplittingLayout
+from cointer_gym.problem import StoppingProblem
+from cointer_gym.records import Amounts, checked_integer
+from cointer_gym.units import FloatArray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,31 +54,30 @@ def simulate(policy: Policy, problem: StoppingProblem, episodes: int = 10_000, s
         ValueError: ``episodes`` is no integer >= 2, or ``predict`` does not give one action in {0, 1} per observation.
     """
     checked_integer("episodes", episodes, 2)
-    paths = problem.channel.sample_snr(np.random.default_rng(seed), (episodes, problem.horizon + 1))
-    return Estimate.of(rollout(policy, problem, paths, [problem.cost])[0])
+    paths = problem.draw_paths(np.random.default_rng(seed), (episodes,))
+    return Estimate.of(rollout(policy, problem, paths).cost)
 
 
-def rollout(policy: Policy, problem: StoppingProblem, paths: FloatArray, terms: Sequence[StageTerms]) -> FloatArray:
+def rollout(policy: Policy, problem: StoppingProblem, paths: FloatArray) -> Amounts[FloatArray]:
     """Run one task on each fading path and add up what it incurs.
 
     Args:
         policy: anything with ``predict``.
         problem: the problem, with horizon M.
         paths: linear SNRs, shape (tasks, M+1).
-        terms: the quantities to add up: cost, seconds, joules.
 
     Returns:
-        FloatArray: totals of every task, shape (len(terms), tasks).
+        Amounts: totals of every task, shape (tasks,) each.
     """
-    totals = np.zeros((len(terms), len(paths)))
+    layout, totals = SplittingLayout.of(problem), problem.terms.map(lambda _: np.zeros(len(paths)))
     alive = np.arange(len(paths))
     for stage in range(problem.horizon + 1):
         if alive.size == 0:
             break
         snr = paths[alive, stage]
         stages = np.full(alive.size, stage)
-        step = transition(problem, stages, snr, offloads(policy, observe(problem, stages, snr)))
-        for total, of in zip(totals, terms, strict=True):
-            total[alive] += incurred(of, stages, step)
+        step = transition(problem, stages, snr, offloads(policy, layout.encode(stages, snr)))
+        for name, total in totals.known().items():
+            total[alive] += incurred(problem.terms.known()[name], stages, step)
         alive = alive[~step.terminated]
     return totals

@@ -5,10 +5,10 @@ from functools import cached_property
 
 import numpy as np
 
-from cointer_gym.channel import OffloadMoments
-from cointer_gym.policies import ThresholdPolicy
+from cointer_gym.baselines.bellman import optimal_thresholds, policy_value, split_probability
+from cointer_gym.baselines.policies import ThresholdPolicy
+from cointer_gym.channels import OffloadMoments
 from cointer_gym.problem import StoppingProblem
-from cointer_gym.stopping import optimal_thresholds, policy_value, split_probability, threshold_moments
 from cointer_gym.units import FloatArray, linear_to_db
 
 _ROUNDING = 1e-12  # relative; two exact recursions differ by less
@@ -20,7 +20,7 @@ class Solution:
 
     problem: StoppingProblem
     rule: str
-    """Name of the rule."""
+    """What the rule is, in words."""
     threshold_snr: FloatArray
     """Linear, shape (M,); 0 always, inf never."""
     value: FloatArray
@@ -41,7 +41,7 @@ class Solution:
     @cached_property
     def moments(self) -> OffloadMoments:
         """P(offload) and E[x; offload] at every stage, shape (M,)."""
-        return threshold_moments(self.problem, self.threshold_snr)
+        return self.problem.channel.offload_moments(self.threshold_snr)
 
     @property
     def offload_probability(self) -> FloatArray:
@@ -93,5 +93,5 @@ def threshold_solution(
         Solution: with ``value`` of shape (M+1,).
     """
     thresholds = ThresholdPolicy(problem, threshold_snr).threshold_snr[:-1]
-    value = policy_value(problem.cost, problem, threshold_moments(problem, thresholds))
+    value = policy_value(problem.cost, problem, problem.channel.offload_moments(thresholds))
     return Solution(problem=problem, rule=rule, threshold_snr=thresholds, value=value, split=split)

@@ -8,14 +8,16 @@ The right-hand side is what placement minimises. Here it is not assumed: downloa
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
+from cointer_gym.baselines.policies import Policy
 from cointer_gym.baselines.simulation import Estimate, rollout
-from cointer_gym.policies import Policy
 from cointer_gym.problem import StoppingProblem
+from cointer_gym.records import Amounts, checked_integer
 from cointer_gym.scenario import Scenario
-from cointer_gym.units import FloatArray, IntArray, checked_integer
+from cointer_gym.units import FloatArray, IntArray
 
 _TASKS_PER_BATCH = 65_536  # bounds the memory; changes no fading path
 
@@ -30,18 +32,10 @@ class UpdatePeriods:
     """Tasks served in each period, whole numbers, shape (periods,)."""
     simulated: IntArray
     """Tasks actually simulated in each period, shape (periods,); fewer than ``tasks`` only if there are too many."""
-    download_cost: float
-    """ETC of one download."""
-    download_s: float
-    """Seconds of one download."""
-    download_j: float
-    """Joules of one download."""
-    cost: FloatArray
-    """ETC of each period, download included, shape (periods,)."""
-    time_s: FloatArray
-    """Seconds of each period, download included, shape (periods,)."""
-    energy_j: FloatArray
-    """Joules of each period, download included, shape (periods,)."""
+    download: Amounts[float]
+    """ETC, seconds and joules of one download."""
+    spent: Amounts[FloatArray]
+    """ETC, seconds and joules of each period, download included, shape (periods,) each."""
     per_task: Estimate
     """Mean ETC of a task with its share of the download, and its confidence interval."""
 
@@ -75,7 +69,7 @@ def simulate_updates(
 
     Returns:
         UpdatePeriods: arrays of shape (periods,); ``per_task.interval()`` is to be compared with
-        ``evaluate(policy, scenario.problem(placement)).cost + scenario.download_cost[placement]``.
+        ``evaluate(policy, scenario.problem(placement)).cost + scenario.download.cost[placement]``.
 
     Raises:
         ValueError: the placement does not exist or does not fit into the memory of the device, the run has fewer than
@@ -84,25 +78,16 @@ def simulate_updates(
     periods, max_tasks = checked_integer("periods", periods, 1), checked_integer("max_tasks", max_tasks, 2)
     layers = _checked_placement(scenario, placement)
     tasks, simulated = _schedule(scenario.tasks_per_update, periods, max_tasks)
-    problem = scenario.problem(layers)
-    spent = _spend(policy, problem, scenario.layers, int(simulated.sum()), seed)
-
-    download_s = float(scenario.dnn.parameter_bits[:layers].sum()) / scenario.link.downlink_bps
-    download_j = scenario.link.rx_power_w * download_s
-    download_cost = scenario.weights.time_weight * download_s + scenario.weights.energy_weight * download_j
-    downloads = np.array([[download_cost], [download_s], [download_j]])
-    cost, time_s, energy_j = downloads + _per_period(spent, tasks, simulated)
+    download = scenario.one_download(layers)
+    spent = _spend(policy, scenario.problem(layers), scenario.layers, int(simulated.sum()), seed)
+    of_tasks = spent.map(lambda amount: _per_period(amount, tasks, simulated))
     return UpdatePeriods(
         placement=layers,
         tasks=tasks,
         simulated=simulated,
-        download_cost=download_cost,
-        download_s=download_s,
-        download_j=download_j,
-        cost=cost,
-        time_s=time_s,
-        energy_j=energy_j,
-        per_task=Estimate.of(spent[0] + download_cost / scenario.tasks_per_update),
+        download=download,
+        spent=of_tasks.combine(download.map(np.asarray), np.add),
+        per_task=Estimate.of(spent.cost + download.cost / scenario.tasks_per_update),
     )
 
 
@@ -137,18 +122,17 @@ def _evenly(rate: float, periods: int) -> FloatArray:
 
 
 def _per_period(spent: FloatArray, tasks: FloatArray, simulated: IntArray) -> FloatArray:
-    """Sums over the tasks of each period, scaled from the simulated to the served ones; shape (3, periods)."""
+    """Sums over the tasks of each period, scaled from the simulated to the served ones; shape (periods,)."""
     period = np.repeat(np.arange(simulated.size), simulated)
-    sums = np.array([np.bincount(period, weights=amount, minlength=simulated.size) for amount in spent])
+    sums = np.bincount(period, weights=spent, minlength=simulated.size)
     return np.asarray(sums * np.where(simulated > 0, tasks / np.maximum(simulated, 1), 0.0))
 
 
-def _spend(policy: Policy, problem: StoppingProblem, layers: int, tasks: int, seed: int) -> FloatArray:
-    """ETC, seconds and joules of every task, shape (3, tasks)."""
-    terms = [of for of in (problem.cost, problem.time, problem.energy) if of is not None]
+def _spend(policy: Policy, problem: StoppingProblem, layers: int, tasks: int, seed: int) -> Amounts[FloatArray]:
+    """ETC, seconds and joules of every task, shape (tasks,) each."""
     rng, batches = np.random.default_rng(seed), []
     for first in range(0, tasks, _TASKS_PER_BATCH):
         size = min(_TASKS_PER_BATCH, tasks - first)
-        paths = problem.channel.sample_snr(rng, (size, layers + 1))  # all stages, so that placements share their fading
-        batches.append(rollout(policy, problem, paths[:, : problem.horizon + 1], terms))
-    return np.concatenate(batches, axis=1)
+        paths = problem.process.paths(rng, (size,), layers + 1)  # all stages, so that placements share their fading
+        batches.append(rollout(policy, problem, paths[:, : problem.horizon + 1]))
+    return reduce(lambda one, other: one.combine(other, lambda a, b: np.concatenate([a, b])), batches)

@@ -2,19 +2,18 @@
 
 from gymnasium.envs.registration import register
 
-from cointer_gym.channel import Channel, Empirical
+from cointer_gym.channels import ChannelLaw, Empirical, FadingLaw, Nakagami, Rayleigh, Rician
 from cointer_gym.dnn import Dnn, Layer, list_dnns
-from cointer_gym.fading import FadingChannel, Nakagami, Rayleigh, Rician
 from cointer_gym.problem import StageTerms, StoppingProblem
 from cointer_gym.scenario import Scenario, list_scenarios
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Channel",
+    "ChannelLaw",
     "Dnn",
     "Empirical",
-    "FadingChannel",
+    "FadingLaw",
     "Layer",
     "Nakagami",
     "Rayleigh",
@@ -28,8 +27,8 @@ __all__ = [
 
 register(
     id="CoInference-v0",
-    entry_point="cointer_gym.envs.single:CoInferenceEnv",
-    vector_entry_point="cointer_gym.envs.vector:CoInferenceVectorEnv",
+    entry_point="cointer_gym.envs.splitting:CoInferenceEnv",
+    vector_entry_point="cointer_gym.envs.splitting:CoInferenceVectorEnv",
 )
 register(
     id="CoInferencePlacement-v0",

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, model_validator
 
-from cointer_gym.units import FloatArray, Model, read_only
+from cointer_gym.records import Model, read_only
+from cointer_gym.units import FloatArray
 
 _CATALOGUE = resources.files("cointer_gym") / "data" / "dnns"
 
@@ -22,26 +23,14 @@ class Layer(Model):
     Args:
         name: label in tables and pictures.
         output_elements: number of elements of the feature behind the layer.
-        flops: work in FLOP (one multiply-accumulate is 2).
+        flops: work in FLOP (one multiply-accumulate is 2); may be left out where the computers have measured times.
         parameters: number of parameters, which the device downloads with the layer.
-        device_s, edge_s: measured run time on the device and on the edge server, s; used instead of ``flops`` when
-            given.
-        device_j: measured energy on the device, J; used instead of device time x compute power when given.
     """
 
     name: str
     output_elements: int = Field(gt=0)
     flops: NonNegative | None = None
     parameters: int = Field(default=0, ge=0)
-    device_s: NonNegative | None = None
-    device_j: NonNegative | None = None
-    edge_s: NonNegative | None = None
-
-    @model_validator(mode="after")
-    def _has_work(self) -> "Layer":
-        if self.flops is None and (self.device_s is None or self.edge_s is None):
-            raise ValueError(f"layer {self.name!r} needs flops, or both device_s and edge_s measured")
-        return self
 
 
 class Dnn(Model):

@@ -1,12 +1,55 @@
-"""The two computers: the wireless device and the edge server."""
+"""The two computers, the wireless device and the edge server, and what was measured on them."""
 
 from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from cointer_gym.dnn import Dnn
-from cointer_gym.units import FloatArray, Model
+from cointer_gym.dnn import Dnn, NonNegative
+from cointer_gym.records import Model
+from cointer_gym.units import FloatArray
+
+
+class MeasuredLayer(Model):
+    """What one layer was measured to take on a computer.
+
+    Args:
+        name: name of the layer in the network.
+        seconds: run time, s; work / speed unless given.
+        joules: energy, J; run time x power unless given. Only the energy of the device counts.
+    """
+
+    name: str
+    seconds: NonNegative | None = None
+    joules: NonNegative | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.seconds is None and self.joules is None:
+            raise ValueError(f"layer {self.name!r} is measured, but has neither seconds nor joules")
+        return self
+
+
+class Measurement(Model):
+    """What the layers of one network were measured to take on one computer; the others follow from their work.
+
+    Args:
+        network: name of the network.
+        layers: the measured layers, in any order, each once.
+        source: where the numbers come from.
+    """
+
+    network: str
+    layers: tuple[MeasuredLayer, ...]
+    source: str = "assumed"
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        names = [layer.name for layer in self.layers]
+        twice = [name for index, name in enumerate(names) if name in names[:index]]
+        if twice:
+            raise ValueError(f"layer {twice[0]!r} is measured twice")
+        return self
 
 
 class Dvfs(Model):
@@ -31,12 +74,14 @@ class Device(Model):
         compute_power_w: power drawn while computing, W.
         dvfs: instead of the two.
         memory_bytes: room for the parameters of the placed layers, bytes; None is unlimited.
+        measured: measured times and energies of layers; they win over work / speed.
     """
 
     flops_per_s: float | None = Field(default=None, gt=0)
     compute_power_w: float | None = Field(default=None, ge=0)
     dvfs: Dvfs | None = None
     memory_bytes: float | None = Field(default=None, ge=0)
+    measured: Measurement | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -55,14 +100,31 @@ class Device(Model):
         """Power drawn while computing, in force, W."""
         return self.dvfs.kappa * self.dvfs.clock_hz**3 if self.dvfs else self.compute_power_w or 0.0
 
+    def measured_layers(self, dnn: Dnn) -> tuple[MeasuredLayer | None, ...]:
+        """What was measured for each layer of ``dnn``, length L; None where nothing was.
+
+        Raises:
+            ValueError: the measurement is of another network, or names a layer that ``dnn`` does not have.
+        """
+        return _measured_layers("device", self.measured, dnn)
+
     def layer_s(self, dnn: Dnn) -> FloatArray:
-        """Run time of each layer on the device, shape (L,), s."""
-        return _layer_s(dnn, "device_s", self.speed_flops_per_s)
+        """Run time of each layer on the device, shape (L,), s.
+
+        Raises:
+            ValueError: as ``measured_layers``, or a layer has neither ``flops`` nor measured seconds.
+        """
+        return _layer_s("device", self.measured_layers(dnn), dnn, self.speed_flops_per_s)
 
     def layer_j(self, dnn: Dnn) -> FloatArray:
-        """Energy of each layer on the device, shape (L,), J."""
+        """Energy of each layer on the device, shape (L,), J.
+
+        Raises:
+            ValueError: as ``layer_s``.
+        """
+        joules = [None if layer is None else layer.joules for layer in self.measured_layers(dnn)]
         derived = self.layer_s(dnn) * self.power_w
-        return np.array([d if la.device_j is None else la.device_j for la, d in zip(dnn.layers, derived, strict=True)])
+        return np.array([d if j is None else j for j, d in zip(joules, derived, strict=True)])
 
 
 class EdgeServer(Model):
@@ -70,20 +132,43 @@ class EdgeServer(Model):
 
     Args:
         flops_per_s: effective computing speed, FLOP/s.
+        measured: measured times of layers; they win over work / speed.
     """
 
     flops_per_s: float = Field(gt=0)
+    measured: Measurement | None = None
+
+    def measured_layers(self, dnn: Dnn) -> tuple[MeasuredLayer | None, ...]:
+        """What was measured for each layer of ``dnn``, length L; errors as those of the device."""
+        return _measured_layers("edge", self.measured, dnn)
 
     def layer_s(self, dnn: Dnn) -> FloatArray:
-        """Run time of each layer on the server, shape (L,), s."""
-        return _layer_s(dnn, "edge_s", self.flops_per_s)
+        """Run time of each layer on the server, shape (L,), s; errors as those of the device."""
+        return _layer_s("edge", self.measured_layers(dnn), dnn, self.flops_per_s)
 
 
-def _layer_s(dnn: Dnn, measured: str, flops_per_s: float) -> FloatArray:
-    times = [getattr(layer, measured) for layer in dnn.layers]
+def _measured_layers(computer: str, measurement: Measurement | None, dnn: Dnn) -> tuple[MeasuredLayer | None, ...]:
+    if measurement is None:
+        return (None,) * len(dnn.layers)
+    if measurement.network != dnn.name:
+        raise ValueError(f"{computer}.measured.network = {measurement.network!r} must be the network, {dnn.name!r}")
+    names = [layer.name for layer in dnn.layers]
+    for index, layer in enumerate(measurement.layers):
+        if names.count(layer.name) != 1:
+            field = f"{computer}.measured.layers.{index}.name"
+            raise ValueError(f"{field} = {layer.name!r} must be the name of exactly one layer of {dnn.name}")
+    measured = {layer.name: layer for layer in measurement.layers}
+    return tuple(measured.get(name) for name in names)
+
+
+def _layer_s(computer: str, measured: tuple[MeasuredLayer | None, ...], dnn: Dnn, flops_per_s: float) -> FloatArray:
+    times = [None if found is None else found.seconds for found in measured]
+    for layer, seconds in zip(dnn.layers, times, strict=True):
+        if layer.flops is None and seconds is None:
+            raise ValueError(f"layer {layer.name!r} needs flops, or measured seconds on the {computer}")
     return np.array(
         [
-            (layer.flops or 0.0) / flops_per_s if time is None else time
-            for layer, time in zip(dnn.layers, times, strict=True)
+            (layer.flops or 0.0) / flops_per_s if seconds is None else seconds
+            for layer, seconds in zip(dnn.layers, times, strict=True)
         ]
     )

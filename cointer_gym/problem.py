@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cointer_gym.channel import Channel
+from cointer_gym.channels import ChannelLaw, Independent, Process
+from cointer_gym.records import Amounts
 from cointer_gym.units import FloatArray
 
 
@@ -24,15 +25,7 @@ class StageTerms:
     device: FloatArray
     """Shape (M,)."""
 
-    def weighted(self, weight: float, other: "StageTerms", other_weight: float) -> "StageTerms":
-        """``weight * self + other_weight * other``, term by term."""
-        return StageTerms(
-            airtime=weight * self.airtime + other_weight * other.airtime,
-            edge=weight * self.edge + other_weight * other.edge,
-            device=weight * self.device + other_weight * other.device,
-        )
-
-    def mean_upload(self, channel: Channel) -> FloatArray:
+    def mean_upload(self, channel: ChannelLaw) -> FloatArray:
         """E[airtime * x + edge], shape (M+1,); a stage without airtime adds ``edge`` even where E[x] is infinite."""
         with np.errstate(invalid="ignore"):
             airtime = np.where(self.airtime > 0, self.airtime * channel.mean_channel_uses_per_bit, 0.0)
@@ -50,7 +43,7 @@ class StoppingProblem:
         airtime_cost: A, shape (M+1,), ETC per channel use per bit, >= 0.
         edge_cost: B, shape (M+1,), ETC, >= 0.
         device_cost: c, shape (M,), ETC, >= 0.
-        channel: i.i.d. law of the SNR at each stage.
+        channel: law of the SNR at each stage, independent from stage to stage.
         completes: the result is ready at stage M (all layers are on the device) and nothing is uploaded there, so
             ``airtime_cost[M]`` and ``edge_cost[M]`` must be 0; otherwise the upload at stage M is forced.
         time, energy: the same terms in seconds and in joules, if known.
@@ -63,7 +56,7 @@ class StoppingProblem:
     airtime_cost: ArrayLike
     edge_cost: ArrayLike
     device_cost: ArrayLike
-    channel: Channel
+    channel: ChannelLaw
     completes: bool
     time: StageTerms | None = None
     energy: StageTerms | None = None
@@ -105,6 +98,20 @@ class StoppingProblem:
         return StageTerms(
             airtime=np.asarray(self.airtime_cost), edge=np.asarray(self.edge_cost), device=np.asarray(self.device_cost)
         )
+
+    @cached_property
+    def terms(self) -> Amounts[StageTerms]:
+        """The terms in ETC and, where they are known, in seconds and joules."""
+        return Amounts(self.cost, self.time, self.energy)
+
+    @cached_property
+    def process(self) -> Process:
+        """How the SNR moves over the stages of a task."""
+        return Independent(self.channel)
+
+    def draw_paths(self, rng: np.random.Generator, tasks: tuple[int, ...]) -> FloatArray:
+        """Fading paths of independent tasks: linear SNRs of all stages, shape (*tasks, M+1)."""
+        return self.process.paths(rng, tasks, self.horizon + 1)
 
     @property
     def horizon(self) -> int:

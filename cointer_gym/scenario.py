@@ -1,23 +1,26 @@
 """A scenario: one network on one device, one link, one server, and what time and energy are worth."""
 
-import difflib
-import tomllib
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from cointer_gym.channel import Channel
-from cointer_gym.dnn import Dnn, Layer
-from cointer_gym.hardware import Device, Dvfs, EdgeServer
-from cointer_gym.link import ChannelSettings, Link, LinkBudget
+from cointer_gym import loading
+from cointer_gym.channels.law import ChannelLaw
+from cointer_gym.channels.settings import ChannelSettings
+from cointer_gym.dnn import Dnn
+from cointer_gym.hardware import Device, EdgeServer
+from cointer_gym.link import Link
+from cointer_gym.loading import list_scenarios
 from cointer_gym.problem import StageTerms, StoppingProblem
-from cointer_gym.units import FloatArray, Model, checked_integer, read_only
+from cointer_gym.records import Amounts, Model, checked_integer, read_only
+from cointer_gym.units import FloatArray
 
-_CATALOGUE = resources.files("cointer_gym") / "data" / "scenarios"
+__all__ = ["Scenario", "Weights", "list_scenarios"]
+
+Quantity = TypeVar("Quantity", float, FloatArray)
 
 
 class Weights(Model):
@@ -36,6 +39,14 @@ class Weights(Model):
         if self.time_weight == 0 and self.energy_weight == 0:
             raise ValueError("time_weight and energy_weight are both 0: every policy would cost nothing")
         return self
+
+    def amounts(self, time_s: Quantity, energy_j: Quantity) -> Amounts[Quantity]:
+        """Seconds and joules with their cost; numbers or arrays, also per channel use per bit."""
+        return Amounts(self.time_weight * time_s + self.energy_weight * energy_j, time_s, energy_j)
+
+    def running(self, time_s: Quantity, power_w: float) -> Amounts[Quantity]:
+        """What something that draws ``power_w`` for ``time_s`` takes; numbers or arrays."""
+        return Amounts((self.time_weight + self.energy_weight * power_w) * time_s, time_s, power_w * time_s)
 
 
 class Scenario(Model):
@@ -61,6 +72,17 @@ class Scenario(Model):
     weights: Weights = Weights()
     tasks_per_update: float = Field(default=1000.0, gt=0)
     sources: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _every_layer_has_a_run_time(self) -> Self:
+        measured = zip(self.device.measured_layers(self.dnn), self.edge.measured_layers(self.dnn), strict=True)
+        for index, (layer, both) in enumerate(zip(self.dnn.layers, measured, strict=True)):
+            if layer.flops is None and any(found is None or found.seconds is None for found in both):
+                raise ValueError(
+                    f"dnn.layers.{index}: layer {layer.name!r} needs flops, or measured seconds on the device and on "
+                    "the edge"
+                )
+        return self
 
     @classmethod
     def load(cls, scenario: "str | Path | dict[str, Any] | Scenario", **overrides: Any) -> "Scenario":
@@ -88,13 +110,11 @@ class Scenario(Model):
         elif isinstance(scenario, dict):
             content, origin = scenario, str(scenario.get("name", "given as a dictionary"))
         else:
-            content, origin = _read_toml(str(scenario)), str(scenario)
-        for field, value in overrides.items():
-            content = _override(content, field, value)
+            content, origin = loading.read_toml(str(scenario)), str(scenario)
         try:
-            return cls.model_validate(content)
+            return cls.model_validate(loading.override(content, overrides))
         except ValidationError as error:
-            raise ValueError(f"scenario {origin}: {_describe(error)}") from None
+            raise ValueError(f"scenario {origin}: {loading.describe(error, cls)}") from None
 
     def replace(self, **overrides: Any) -> "Scenario":
         """A copy with dotted fields replaced, validated again."""
@@ -106,21 +126,25 @@ class Scenario(Model):
         return len(self.dnn.layers)
 
     @cached_property
-    def channel_law(self) -> Channel:
+    def channel_law(self) -> ChannelLaw:
         """The channel seen by the uploads."""
         return self.channel.build(self.link)
 
     @cached_property
-    def download_s(self) -> FloatArray:
-        """Time to download the first M layers, spread over the K tasks they serve: shape (L+1,), s per task."""
+    def download(self) -> Amounts[FloatArray]:
+        """What a task bears of downloading the first M layers, sum P_l / (R_d K) seconds: shape (L+1,) each."""
         bits = np.concatenate([[0.0], np.cumsum(self.dnn.parameter_bits)])
-        return read_only(bits / (self.link.downlink_bps * self.tasks_per_update))
+        time_s = bits / (self.link.downlink_bps * self.tasks_per_update)
+        return self.weights.running(time_s, self.link.rx_power_w).map(read_only)
 
-    @cached_property
-    def download_cost(self) -> FloatArray:
-        """Cost of downloading the first M layers, (w_t + w_e P_r) sum P_l / (R_d K): shape (L+1,), ETC per task."""
-        per_second = self.weights.time_weight + self.weights.energy_weight * self.link.rx_power_w
-        return read_only(per_second * self.download_s)
+    def one_download(self, placement: int) -> Amounts[float]:
+        """What downloading the first ``placement`` layers takes once, at a model update.
+
+        Raises:
+            ValueError: placement outside 0..L.
+        """
+        time_s = float(self.dnn.parameter_bits[: self._checked(placement)].sum()) / self.link.downlink_bps
+        return self.weights.amounts(time_s, self.link.rx_power_w * time_s)
 
     @cached_property
     def largest_placement(self) -> int:
@@ -141,16 +165,13 @@ class Scenario(Model):
         Raises:
             ValueError: placement outside 0..L, or a forced upload of infinite mean cost.
         """
-        horizon = self.layers
-        if placement is not None:
-            horizon = checked_integer("placement", placement, 0, self.layers, note=f", the layers of {self.dnn.name}")
+        horizon = self.layers if placement is None else self._checked(placement)
         completes = horizon == self.layers
         time, energy = self._terms(horizon, completes)
-        cost = time.weighted(self.weights.time_weight, energy, self.weights.energy_weight)
         return StoppingProblem(
-            airtime_cost=cost.airtime,
-            edge_cost=cost.edge,
-            device_cost=cost.device,
+            airtime_cost=self.weights.amounts(time.airtime, energy.airtime).cost,
+            edge_cost=self.weights.amounts(time.edge, energy.edge).cost,
+            device_cost=self.weights.amounts(time.device, energy.device).cost,
             channel=self.channel_law,
             completes=completes,
             time=time,
@@ -170,76 +191,5 @@ class Scenario(Model):
         energy = StageTerms(airtime=self.link.tx_power_w * airtime_s, edge=np.zeros_like(edge_s), device=device_j)
         return time, energy
 
-
-def list_scenarios() -> list[str]:
-    """Names of the built-in scenarios, sorted."""
-    return sorted(entry.name.removesuffix(".toml") for entry in _CATALOGUE.iterdir() if entry.name.endswith(".toml"))
-
-
-def _read_toml(scenario: str) -> dict[str, Any]:
-    path = _CATALOGUE / f"{scenario}.toml" if scenario in list_scenarios() else Path(scenario)
-    if not path.is_file():
-        raise ValueError(
-            f"scenario = {scenario!r} is neither a file nor one of the built-in scenarios {', '.join(list_scenarios())}"
-        )
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"scenario {scenario}: not valid TOML: {error}") from error
-    profile = content["dnn"].get("profile") if isinstance(content.get("dnn"), dict) else None
-    if isinstance(path, Path) and isinstance(profile, str) and (path.parent / profile).is_file():
-        content["dnn"]["profile"] = str(path.parent / profile)  # relative to the scenario file, not to the caller
-    return content
-
-
-def _override(content: dict[str, Any], field: str, value: Any) -> dict[str, Any]:
-    """Set a dotted field; what it stands instead of, and the note on where the old value came from, go."""
-    content = _put(content, field.split("."), value)
-    if field == "channel.mean_snr_db":
-        content = _put(content, ["channel", "budget"], None)
-    sources = content.get("sources")
-    if field == "sources" or not isinstance(sources, dict):
-        return content
-    kept = {name: text for name, text in sources.items() if not f"{name}.".startswith(f"{field}.")}
-    return {**content, "sources": kept}
-
-
-def _put(content: dict[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
-    head, *rest = keys
-    if not rest:
-        return {**content, head: value}
-    inner = content.get(head) or {}
-    if not isinstance(inner, dict):
-        raise ValueError(f"field {head!r} has no field {'.'.join(rest)!r} to override")
-    return {**content, head: _put(inner, rest, value)}
-
-
-def _describe(error: ValidationError) -> str:
-    """One line per fault: field, value and what is allowed."""
-    lines = []
-    for fault in error.errors(include_url=False):
-        field = ".".join(str(part) for part in fault["loc"]) or "scenario"
-        given = fault["input"]
-        value = f" = {given!r}" if isinstance(given, str | int | float) else ""
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(fault["loc"][-1]), _field_names(), n=1)
-            message = "unknown field" + (f", did you mean {near[0]!r}?" if near else "")
-        lines.append(f"{field}{value}: {message}")
-    return "; ".join(lines)
-
-
-def _field_names() -> set[str]:
-    parts: tuple[type[Model], ...] = (
-        Scenario,
-        Dnn,
-        Layer,
-        Device,
-        Dvfs,
-        EdgeServer,
-        Link,
-        LinkBudget,
-        ChannelSettings,
-        Weights,
-    )
-    return {name for part in parts for name in part.model_fields}
+    def _checked(self, placement: int) -> int:
+        return checked_integer("placement", placement, 0, self.layers, note=f", the layers of {self.dnn.name}")

@@ -1,93 +1,73 @@
-"""Oracles that share no formula with the package: slow, scalar, to many digits."""
+"""Fixtures of several folders. Heavy imports stand inside them: the wheel's tests run without most of them."""
 
-from dataclasses import dataclass
-from itertools import pairwise
-from types import SimpleNamespace
-
-import mpmath as mp
 import pytest
 
-mp.mp.dps = 25  # of every mpmath number in this test process; double precision has 16
+pytest.register_assert_rewrite("support")
 
-
-@dataclass(frozen=True)
-class LawOracle:
-    """The law of x = 1 / clip(log2(1 + mean_snr g), low, high), by quadrature over the gain g and its density."""
-
-    density: object
-    rate: float
-    """Exponential decay rate of the density; the standard deviation of g is about rate^-1/2."""
-    mean_snr: float
-    low: float
-    high: float | None = None
-
-    def uses(self, gain):
-        efficiency = mp.log1p(mp.mpf(self.mean_snr) * gain) / mp.log(2)
-        efficiency = max(efficiency, mp.mpf(self.low))
-        return 1 / (efficiency if self.high is None else min(efficiency, mp.mpf(self.high)))
-
-    def gain(self, efficiency):
-        """The gain at which log2(1 + SNR) reaches ``efficiency``; None (unlimited) is inf."""
-        return mp.inf if efficiency is None else mp.expm1(mp.mpf(efficiency) * mp.log(2)) / mp.mpf(self.mean_snr)
-
-    def expect(self, function, start=0, stop=mp.inf):
-        """E[function(g); start <= g < stop]."""
-        width = 1 / mp.sqrt(self.rate)
-        end = min(stop, max(start, 1 + 12 * width) + mp.mpf(90) / self.rate)
-        if end <= start:
-            return mp.mpf(0)
-        near = [start + mp.mpf(step) / self.rate for step in (0.03, 0.3, 1, 3, 9, 30)]
-        bulk = [1 + k * width for k in (-8, -4, -2, 0, 2, 4, 8)]
-        growing = [start * 10**k for k in range(1, 30)]
-        kinks = [self.gain(self.low), self.gain(self.high)]
-        inside = {point for point in (*near, *bulk, *growing, *kinks) if start < point < end}
-        points = [start, *sorted(inside), end]
-        scale = max(abs(self._integrand(function, (a + b) / 2)) for a, b in pairwise(points))
-        # quad stops at an absolute error: without the scale it would lose the far tail
-        return scale * mp.quad(lambda gain: self._integrand(function, gain) / scale, points)
-
-    def _integrand(self, function, gain):
-        return self.density(gain) * function(gain)
-
-    def survival(self, snr):
-        return self.expect(lambda gain: 1, mp.mpf(snr) / mp.mpf(self.mean_snr))
-
-    def mean(self):
-        """E[x]."""
-        return self.partial_mean(0)
-
-    def partial_mean(self, snr):
-        """E[x; SNR >= snr]."""
-        return self.expect(self.uses, mp.mpf(snr) / mp.mpf(self.mean_snr))
-
-    def phi(self, tau):
-        """E[(tau - x)^+]."""
-        tau = mp.mpf(tau)
-        if self.high is not None and tau <= 1 / mp.mpf(self.high):
-            return mp.mpf(0)
-        everything = self.low > 0 and tau >= 1 / mp.mpf(self.low)
-        return self.expect(lambda gain: tau - self.uses(gain), mp.mpf(0) if everything else self.gain(1 / tau))
-
-
-def rayleigh(mean_snr, low, high=None):
-    return LawOracle(lambda g: mp.exp(-g), 1.0, mean_snr, low, high)
-
-
-def nakagami(m, mean_snr, low, high=None):
-    shape, scale = mp.mpf(m), mp.mpf(m) ** m / mp.gamma(m)
-    return LawOracle(lambda g: scale * g ** (shape - 1) * mp.exp(-shape * g), float(m), mean_snr, low, high)
-
-
-def rician(k_factor, mean_snr, low, high=None):
-    k, rate = mp.mpf(k_factor), 1 + mp.mpf(k_factor)
-
-    def density(g):
-        return rate * mp.exp(-k - rate * g) * mp.besseli(0, 2 * mp.sqrt(k * rate * g))
-
-    return LawOracle(density, float(rate), mean_snr, low, high)
+from support import oracles  # noqa: E402 (after the line above)
 
 
 @pytest.fixture(scope="session")
 def oracle():
     """Laws by quadrature: ``.rayleigh(mean_snr, low, high)``, ``.nakagami(m, ...)``, ``.rician(k_factor, ...)``."""
-    return SimpleNamespace(rayleigh=rayleigh, nakagami=nakagami, rician=rician)
+    return oracles
+
+
+@pytest.fixture
+def small_training(monkeypatch, tmp_path):
+    """One thread, because networks this small lose time with more; logs go where they are cleaned up."""
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setenv("SB3_LOGDIR", str(tmp_path))
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def headless():
+    """Figures that no window shows, all closed before and after."""
+    import matplotlib.pyplot as plt
+
+    plt.switch_backend("Agg")
+    plt.close("all")
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="session")
+def small_benchmark(tmp_path_factory):
+    """A benchmark of mlp-pi with one short training per algorithm: its folder, results and progress events."""
+    pytest.importorskip("stable_baselines3")
+    from cointer_gym.envs import make_task
+    from cointer_gym.experiments.benchmark import benchmark
+
+    out = tmp_path_factory.mktemp("benchmark")
+    seen = []
+    task = make_task("splitting", "mlp-pi", placement=4)
+    results = benchmark(task, out, seeds=1, jobs=1, steps=1500, on_progress=lambda *event: seen.append(event))
+    return out, results, seen
+
+
+@pytest.fixture(scope="session")
+def tiny_studies():
+    """Every study with a few points, by name."""
+    import numpy as np
+
+    from cointer_gym import Scenario
+    from cointer_gym.experiments import studies
+    from cointer_gym.experiments.study_rows import Study
+
+    alexnet = Scenario.load("alexnet-pi")
+    resnet50, phone = Scenario.load("resnet50-jetson"), Scenario.load("resnet18-phone")
+    rows = {
+        "snr": studies.snr_study(alexnet, [0.0, 10.0, 20.0]),
+        "distance": studies.distance_study(resnet50, [100.0, 400.0, 900.0]),
+        "tasks": studies.tasks_study(alexnet, [10.0, 1e4]),
+        "weights": studies.weights_study(alexnet, [0.0, 0.1, 10.0, np.inf]),
+        "speed": studies.speed_study(phone, [0.5, 2.0]),
+        "structure": studies.structure_study(phone, ["mlp", "alexnet"]),
+        "phase": studies.phase_study(alexnet, [-20.0, 10.0, 20.0], [0.1, 10.0]),
+        "closed-form": studies.closed_form_study(Scenario.load("mlp-pi"), [1e3, 1e5]),
+    }
+    return {name: Study(name, rows[name]) for name in studies.STUDIES}

@@ -1,34 +1,67 @@
 """``CoInferencePlacement-v0``: choose the placement first, then split one task."""
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import cast
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from cointer_gym.envs.single import TaskEnv
-from cointer_gym.envs.task import InferenceTask, Observation, Outcome, ScenarioLike, State, checked_scale, scene_of
+from cointer_gym import baselines as bl
+from cointer_gym.dynamics import CONTINUE, OFFLOAD
+from cointer_gym.envs.scalar import TaskEnv
+from cointer_gym.envs.state import Outcome, State
+from cointer_gym.envs.task import ScenarioLike, Task
 from cointer_gym.envs.vector import TaskVectorEnv
-from cointer_gym.observation import observe_placement, placement_observation_space
+from cointer_gym.observation import Observation, PlacementLayout
 from cointer_gym.problem import StoppingProblem
-from cointer_gym.rendering import Scene
-from cointer_gym.rendering.scene import Finished
 from cointer_gym.scenario import Scenario
-from cointer_gym.stopping import CONTINUE, OFFLOAD, transition
-from cointer_gym.units import FloatArray
+from cointer_gym.units import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
-class PlacementTask(InferenceTask):
-    """One placement decision and one inference: an episode of ``CoInferencePlacement-v0``."""
+class PlacementTask(Task):
+    """One placement decision and one inference, in two phases: an episode of ``CoInferencePlacement-v0``.
+
+    A task is *choosing* while its placement is negative; a batch may hold tasks of both phases.
+    """
+
+    env_id: ClassVar[str] = "CoInferencePlacement-v0"
+    name: ClassVar[str] = "placement"
+
+    def __post_init__(self) -> None:
+        if self.placement is not None:
+            raise ValueError(f"placement = {self.placement} is given, but {self.env_id} learns the placement")
+        super().__post_init__()
+
+    @cached_property
+    def problem(self) -> StoppingProblem:
+        """The stopping problem with all layers placed.
+
+        Raises:
+            ValueError: a placement below L would have infinite mean cost.
+        """
+        problem = self.scenario.problem()
+        if np.isinf(problem.channel.mean_channel_uses_per_bit):
+            raise ValueError(
+                f"min_efficiency = {problem.channel.min_efficiency} makes the forced upload of every placement below "
+                f"{self.scenario.layers} cost infinitely much on average; give min_efficiency > 0 "
+                "(default 0.1523 bit/s/Hz)"
+            )
+        return problem
 
     @property
-    def observation_space(self) -> spaces.Space[Observation]:
-        """Space of one task's observation."""
-        return cast("spaces.Space[Observation]", placement_observation_space(self.problem))
+    def _best_fixed_cost(self) -> float:
+        """With the download of just the layers that it runs."""
+        totals = self.problem.static_cost + self.scenario.download.cost
+        return float(totals[: self.scenario.largest_placement + 1].min())
+
+    @cached_property
+    def layout(self) -> PlacementLayout:
+        """Phase, placement, stage and SNR."""
+        return PlacementLayout.of(self.problem)
 
     @property
     def action_space(self) -> spaces.Discrete:
@@ -36,68 +69,71 @@ class PlacementTask(InferenceTask):
         return spaces.Discrete(self.problem.horizon + 1)
 
     def initial_state(self, shape: tuple[int, ...]) -> State:
-        """Tasks whose placement is still to be chosen."""
+        """Tasks that are choosing."""
         return State(np.zeros(shape, dtype=np.int64), np.full(shape, -1, dtype=np.int64))
 
     def observe(self, state: State, snr: FloatArray) -> Observation:
-        """Observations of a batch of tasks at linear ``snr``, which is hidden until the placement is chosen."""
-        return observe_placement(self.problem, state.placement, state.stage, snr)
+        """Observations (..., 2L+4) of a batch of tasks at linear ``snr``, which is hidden while they are choosing."""
+        return self.layout.encode(state.placement, state.stage, snr)
 
     def step(self, state: State, snr: ArrayLike, action: ArrayLike) -> Outcome:
-        """Choose the placement where that is still to be done, and split where it is not."""
-        chosen, choosing = np.asarray(action, dtype=np.int64), state.placement < 0
-        split = np.where(chosen == CONTINUE, CONTINUE, OFFLOAD)
-        move = transition(self.problem, state.stage, snr, np.where(choosing, CONTINUE, split), state.placement)
-        placement = np.where(choosing, np.minimum(chosen, self.scenario.largest_placement), state.placement)
-        download = {"cost": self.scenario.download_cost, "time_s": self.scenario.download_s}
-        download["energy_j"] = self.scenario.link.rx_power_w * self.scenario.download_s
-        amounts = {
-            name: np.where(choosing, download[name][placement], value)
-            for name, value in self._amounts(state, move).items()
-        }
-        move = move._replace(
-            offloaded=move.offloaded & ~choosing,
-            terminated=move.terminated & ~choosing,
-        )
-        return self._outcome(State(move.stage, placement), move, amounts)
+        """Choose the placement where that is still to be done, and split where it is not.
+
+        Both phases are computed for the whole batch, and every task takes the outcome of its own.
+        """
+        chosen = np.asarray(action, dtype=np.int64)
+        choice = self._choose(state, chosen)
+        split = self._split(state, snr, np.where(chosen == CONTINUE, CONTINUE, OFFLOAD))
+        return choice.where(state.placement < 0, split)
+
+    def _choose(self, state: State, placement: IntArray) -> Outcome:
+        """The choosing phase: pay the download of the placement; the input stays in hand."""
+        fitting = np.minimum(placement, self.scenario.largest_placement)
+        amounts = self.scenario.download.map(lambda per_placement: per_placement[fitting])
+        nothing = np.zeros(fitting.shape, dtype=np.bool_)
+        return self._outcome(State(state.stage, fitting), amounts, terminated=nothing, offloaded=nothing)
 
     def action_mask(self, state: State) -> NDArray[np.int8]:
         """Placements that fit into the memory, then continue and offload; shape (..., L+1)."""
         actions = np.arange(self.problem.horizon + 1)
-        split = np.pad(super().action_mask(state), [(0, 0)] * state.stage.ndim + [(0, self.problem.horizon - 1)])
+        split = np.pad(self._split_mask(state), [(0, 0)] * state.stage.ndim + [(0, self.problem.horizon - 1)])
         choosing = (state.placement < 0)[..., None]
         return np.where(choosing, actions <= self.scenario.largest_placement, split).astype(np.int8)
 
-    def scene(self, state: State, path: FloatArray, cost: float, finished: Finished) -> Scene:
-        """The task with its placement; before it is chosen, the whole network and no SNR yet."""
-        if state.placement >= 0:
-            problem = _placed(self, int(state.placement))
-            return scene_of(self.scenario, problem, int(state.stage), path, cost, finished)
-        whole = scene_of(self.scenario, self.problem, 0, path, cost, finished)
-        return replace(whole, choosing=True, snr=0.0, snr_path=())
+    @property
+    def label(self) -> str:
+        """The name of the scenario, marked."""
+        return f"{self.scenario.name}-joint"
 
+    @property
+    def placements(self) -> range:
+        """All that fit into the memory."""
+        return range(self.scenario.largest_placement + 1)
 
-def placement_task(scenario: ScenarioLike, reward_scale: float | None) -> PlacementTask:
-    """Load a scenario; ``reward_scale`` None is the best static split with the download of just its layers.
+    def vector_env(self, num_envs: int, autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP) -> TaskVectorEnv:
+        """The native vector environment of this task."""
+        return TaskVectorEnv(num_envs, self, autoreset_mode)
 
-    Raises:
-        ValueError: a placement below L would have infinite mean cost.
-    """
-    loaded = Scenario.load(scenario)
-    problem = loaded.problem()
-    if np.isinf(problem.channel.mean_channel_uses_per_bit):
-        raise ValueError(
-            f"min_efficiency = {problem.channel.min_efficiency} makes the forced upload of every placement below "
-            f"{loaded.layers} cost infinitely much on average; give min_efficiency > 0 (default 0.1523 bit/s/Hz)"
-        )
-    best = float((problem.static_cost + loaded.download_cost)[: loaded.largest_placement + 1].min())
-    return PlacementTask(loaded, problem, checked_scale(reward_scale, best))
+    def score(self, policy: bl.Policy) -> bl.JointScore:
+        """The exact score of a policy of ``CoInferencePlacement-v0``, download included."""
+        return bl.evaluate_joint(policy, self.scenario)
 
+    def splitting(self, policy: bl.Policy) -> tuple[bl.Policy, int]:
+        """The policy after its choice, as one of ``CoInference-v0``, and the placement that it chooses."""
+        chosen = bl.chosen_placement(policy, self.scenario)
+        return bl.PlacedPolicy(policy, self.scenario, chosen), chosen
 
-@lru_cache(maxsize=32)
-def _placed(task: PlacementTask, placement: int) -> StoppingProblem:
-    """One and the same problem for all pictures of a placement: what they share is remembered by problem."""
-    return task.scenario.problem(placement)
+    def optimal_splitting(self) -> bl.Solution:
+        """Backward induction with the optimal placement."""
+        return bl.backward_induction(self.scenario.problem(self._optimum.placement))
+
+    def with_download(self, score: bl.Score, placement: int) -> bl.JointScore:
+        """The score of placing so many layers and splitting with ``score``."""
+        return bl.joint_score(score, placement, self._optimum)
+
+    @cached_property
+    def _optimum(self) -> bl.PlacementTable:
+        return bl.optimal_placement(self.scenario)
 
 
 class CoInferencePlacementEnv(TaskEnv):
@@ -147,7 +183,7 @@ class CoInferencePlacementEnv(TaskEnv):
     def __init__(
         self, scenario: ScenarioLike = "alexnet-pi", reward_scale: float | None = None, render_mode: str | None = None
     ) -> None:
-        super().__init__(placement_task(scenario, reward_scale), render_mode)
+        super().__init__(PlacementTask(Scenario.load(scenario), given_scale=reward_scale), render_mode)
 
 
 class CoInferencePlacementVectorEnv(TaskVectorEnv):
@@ -161,5 +197,5 @@ class CoInferencePlacementVectorEnv(TaskVectorEnv):
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
-        task = placement_task(scenario, reward_scale)
+        task = PlacementTask(Scenario.load(scenario), given_scale=reward_scale)
         super().__init__(num_envs, task, autoreset_mode, render_mode)

@@ -1,102 +1,131 @@
-"""What scalar and vector environments share: state, fading path, spaces, and the step from cost to reward."""
+"""What tasks share, and all that callers need to know of one without asking which it is.
 
+A task is what an episode plays and what a policy is trained for and scored on. Its rules work on batches of any shape,
+so that the scalar and the vector environment are shells around the same arrays.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from cointer_gym.observation import observation_space, observe
+from cointer_gym import baselines as bl
+from cointer_gym.dynamics import incurred, transition, upload_is_forced
+from cointer_gym.envs.state import Outcome, State
+from cointer_gym.observation import Layout, Observation
 from cointer_gym.problem import StoppingProblem
-from cointer_gym.rendering import Scene, optimal_threshold_snr
-from cointer_gym.rendering.scene import Finished
+from cointer_gym.records import Amounts
 from cointer_gym.scenario import Scenario
-from cointer_gym.stopping import Transition, incurred, transition, upload_is_forced
-from cointer_gym.units import BoolArray, FloatArray, IntArray, linear_to_db
+from cointer_gym.units import BoolArray, FloatArray, linear_to_db
 
-Observation = NDArray[np.float32]
+if TYPE_CHECKING:
+    from cointer_gym.envs.vector import TaskVectorEnv
+
 ScenarioLike = str | Path | dict[str, Any] | Scenario
+"""Built-in name, path to a ``.toml`` file, plain dictionary, or the scenario itself."""
+
+TASKS: dict[str, type["Task"]] = {}
+"""Every kind of task by name; a subclass of ``Task`` that has a name enters itself."""
 
 _LOWEST_SNR_DB = -300.0  # an SNR of 0 in ``info``, which must stay finite
 
 
-class State(NamedTuple):
-    """Where a task, or a batch of tasks, is; both fields have the batch's shape."""
-
-    stage: IntArray
-    """Layers done."""
-    placement: IntArray
-    """Layers on the device; -1 while it is still to be chosen."""
-
-
-class Outcome(NamedTuple):
-    """Result of one decision per task; every field has the batch's shape."""
-
-    state: State
-    reward: FloatArray
-    terminated: BoolArray
-    offloaded: BoolArray
-    amounts: dict[str, FloatArray]
-    """``cost`` (ETC), ``time_s`` and ``energy_j`` incurred by the decision."""
-
-
 @dataclass(frozen=True, eq=False)
-class InferenceTask:
-    """One inference of a scenario's network with a given placement: an episode of ``CoInference-v0``."""
+class Task(ABC):
+    """An environment id with its arguments: the rules of an episode, and the exact score of a policy that plays it.
+
+    Args:
+        scenario: the scenario.
+        placement: layers on the device; None is all of them, or the policy's choice.
+        given_scale: ETC per unit of reward; None is the expected ETC of the best fixed split.
+
+    Raises:
+        ValueError: an argument out of range, or a placement where it is to be learned.
+    """
+
+    env_id: ClassVar[str]
+    """Id under which Gymnasium makes the environment."""
+    name: ClassVar[str]
+    """Name of the kind of task."""
 
     scenario: Scenario
-    problem: StoppingProblem
-    reward_scale: float
-    """ETC that counts as a reward of -1."""
+    placement: int | None = None
+    given_scale: float | None = None
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "name" in vars(cls):
+            TASKS[cls.name] = cls
+
+    def __post_init__(self) -> None:
+        _ = self.problem, self.reward_scale  # what is wrong with the arguments shows at once
+
+    @property
+    @abstractmethod
+    def problem(self) -> StoppingProblem:
+        """The stopping problem with the most layers that the task may place."""
+
+    @cached_property
+    def reward_scale(self) -> float:
+        """ETC that counts as a reward of -1."""
+        scale = float(self._best_fixed_cost if self.given_scale is None else self.given_scale)
+        if not (np.isfinite(scale) and scale > 0):
+            origin = "the best static split costs" if self.given_scale is None else "reward_scale ="
+            raise ValueError(f"{origin} {scale}; reward_scale must be finite and > 0")
+        return scale
+
+    @property
+    @abstractmethod
+    def _best_fixed_cost(self) -> float:
+        """Expected ETC of the best fixed split."""
+
+    # --- rules --------------------------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def layout(self) -> Layout:
+        """What an observation holds, slot by slot."""
 
     @property
     def observation_space(self) -> spaces.Space[Observation]:
         """Space of one task's observation."""
-        return cast("spaces.Space[Observation]", observation_space(self.problem))
+        return cast("spaces.Space[Observation]", self.layout.space())
 
     @property
+    @abstractmethod
     def action_space(self) -> spaces.Discrete:
         """Space of one task's action."""
-        return spaces.Discrete(2)
 
+    @abstractmethod
     def initial_state(self, shape: tuple[int, ...]) -> State:
         """Tasks about to begin."""
-        return State(np.zeros(shape, dtype=np.int64), np.full(shape, self.problem.horizon, dtype=np.int64))
 
+    @abstractmethod
     def observe(self, state: State, snr: FloatArray) -> Observation:
         """Observations of a batch of tasks at linear ``snr``."""
-        return observe(self.problem, state.stage, snr)
 
+    @abstractmethod
     def step(self, state: State, snr: ArrayLike, action: ArrayLike) -> Outcome:
         """Apply one decision per task."""
-        move = transition(self.problem, state.stage, snr, action, state.placement)
-        after = State(move.stage, state.placement)
-        return self._outcome(after, move, self._amounts(state, move))
 
-    def info(self, state: State, snr: ArrayLike, amounts: dict[str, FloatArray] | None = None) -> dict[str, Any]:
-        """Arrays of ``info``: where the task is, SNR in dB, action mask, and the amounts of the last decision."""
-        spent = amounts or {name: np.zeros(state.stage.shape) for name in ("cost", "time_s", "energy_j")}
-        snr_db = np.maximum(linear_to_db(snr), _LOWEST_SNR_DB)
-        where = {name: np.array(value) for name, value in state._asdict().items()}  # copies: callers keep infos
-        return {**where, "snr_db": snr_db, "action_mask": self.action_mask(state), **spent}
-
+    @abstractmethod
     def action_mask(self, state: State) -> NDArray[np.int8]:
         """1 for every action that has an effect of its own, shape (..., actions)."""
-        free = ~upload_is_forced(self.problem, state.stage, state.placement)
-        return np.stack([free, np.ones_like(free)], axis=-1).astype(np.int8)
 
-    def scene(self, state: State, path: FloatArray, cost: float, finished: Finished) -> Scene:
-        """What the picture of one task shows."""
-        return scene_of(self.scenario, self.problem, int(state.stage), path, cost, finished)
-
-    def draw_path(self, rng: np.random.Generator) -> FloatArray:
-        """SNRs of all stages of one task, shape (M+1,).
-
-        The whole path is drawn at once, so the same seed gives every policy the same fading.
-        """
-        return self.problem.channel.sample_snr(rng, (self.problem.horizon + 1,))
+    def info(self, state: State, snr: ArrayLike, amounts: Amounts[FloatArray] | None = None) -> dict[str, Any]:
+        """Arrays of ``info``: where the task is, SNR in dB, action mask, and the amounts of the last decision."""
+        if amounts is None:
+            amounts = self.problem.terms.map(lambda _: np.zeros(state.stage.shape))
+        snr_db = np.maximum(linear_to_db(snr), _LOWEST_SNR_DB)
+        where = {name: np.array(value) for name, value in state._asdict().items()}  # copies: callers keep infos
+        return {**where, "snr_db": snr_db, "action_mask": self.action_mask(state), **amounts.known()}
 
     def injected_path(self, tasks: tuple[int, ...], options: dict[str, Any] | None) -> FloatArray | None:
         """The path given as ``options={"snr": ...}``, linear, shape (*tasks, M+1); None if there is none.
@@ -118,49 +147,106 @@ class InferenceTask:
             raise ValueError(f"options['snr'] holds {path[bad][0]}; SNRs are linear, finite and >= 0")
         return path
 
-    def _amounts(self, state: State, move: Transition) -> dict[str, FloatArray]:
-        terms = {"cost": self.problem.cost, "time_s": self.problem.time, "energy_j": self.problem.energy}
-        return {name: incurred(of, state.stage, move) for name, of in terms.items() if of is not None}
+    def _split(self, state: State, snr: ArrayLike, action: ArrayLike) -> Outcome:
+        """The splitting phase: continue or offload; after the last placed layer any action offloads."""
+        move = transition(self.problem, state.stage, snr, action, state.placement)
+        amounts = self.problem.terms.map(lambda terms: incurred(terms, state.stage, move))
+        return self._outcome(State(move.stage, state.placement), amounts, move.terminated, move.offloaded)
 
-    def _outcome(self, after: State, move: Transition, amounts: dict[str, FloatArray]) -> Outcome:
+    def _split_mask(self, state: State) -> NDArray[np.int8]:
+        """Continue unless the upload is forced, and offload; shape (..., 2)."""
+        free = ~upload_is_forced(self.problem, state.stage, state.placement)
+        return np.stack([free, np.ones_like(free)], axis=-1).astype(np.int8)
+
+    def _outcome(
+        self, after: State, amounts: Amounts[FloatArray], terminated: BoolArray, offloaded: BoolArray
+    ) -> Outcome:
         """The only place where cost becomes reward."""
-        reward = 0.0 - amounts["cost"] / self.reward_scale  # not -0.0 where nothing was spent
-        return Outcome(after, reward, move.terminated, move.offloaded, amounts)
+        reward = 0.0 - amounts.cost / self.reward_scale  # not -0.0 where nothing was spent
+        return Outcome(after, reward, terminated, offloaded, amounts)
+
+    # --- what callers ask ---------------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Name for directories."""
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Names of the stages with the most layers that the task may place."""
+        return self.problem.stage_names
+
+    @property
+    @abstractmethod
+    def placements(self) -> Sequence[int]:
+        """Layers on the device that a policy of this task may end up with."""
+
+    @abstractmethod
+    def vector_env(
+        self, num_envs: int, autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP
+    ) -> "TaskVectorEnv":
+        """The native vector environment of this task."""
+
+    @abstractmethod
+    def score(self, policy: bl.Policy) -> bl.Score | bl.JointScore:
+        """The exact score of a policy of this environment; see ``evaluate`` and ``evaluate_joint``."""
+
+    @abstractmethod
+    def splitting(self, policy: bl.Policy) -> tuple[bl.Policy, int]:
+        """How the policy splits, as a policy of ``CoInference-v0``, and with how many layers placed."""
+
+    @abstractmethod
+    def optimal_splitting(self) -> bl.Solution:
+        """How the optimum of this task splits; its horizon is what the optimum places."""
+
+    @abstractmethod
+    def with_download(self, score: bl.Score, placement: int) -> bl.Score | bl.JointScore:
+        """The score in this task of placing so many layers and splitting with ``score``."""
+
+    # --- plain data ---------------------------------------------------------------------------------------------------
+
+    def record(self) -> dict[str, Any]:
+        """The task as plain data, for JSON; ``reward_scale`` only where one was given."""
+        record = {
+            "env_id": self.env_id,
+            "scenario": self.scenario.model_dump(mode="json", exclude_none=True),
+            "placement": None if self.placement is None else int(self.placement),
+        }
+        return record if self.given_scale is None else record | {"reward_scale": self.given_scale}
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> "Task":
+        """The task that ``record`` described; entries that are not the task's are ignored.
+
+        Raises:
+            ValueError: an unknown environment, or arguments that do not fit it.
+        """
+        by_id = {kind.env_id: kind for kind in TASKS.values()}
+        if (env_id := record["env_id"]) not in by_id:
+            raise ValueError(f"env_id = {env_id!r} must be one of {', '.join(sorted(by_id))}")
+        scenario = Scenario.load(record["scenario"])
+        return by_id[env_id](scenario, record.get("placement"), record.get("reward_scale"))
+
+    def on(self, scenario: ScenarioLike) -> "Task":
+        """The same task on another scenario."""
+        return type(self)(Scenario.load(scenario), self.placement, self.given_scale)
 
 
-def inference_task(scenario: ScenarioLike, placement: int | None, reward_scale: float | None) -> InferenceTask:
-    """Load a scenario; ``reward_scale`` None is the expected ETC of the best static split."""
-    loaded = Scenario.load(scenario)
-    problem = loaded.problem(placement)
-    return InferenceTask(loaded, problem, checked_scale(reward_scale, float(problem.static_cost.min())))
+def make_task(
+    name: str, scenario: ScenarioLike, placement: int | None = None, reward_scale: float | None = None
+) -> Task:
+    """The task called ``name``.
 
-
-def scene_of(
-    scenario: Scenario, problem: StoppingProblem, stage: int, path: FloatArray, cost: float, finished: Finished
-) -> Scene:
-    """The picture of a task of ``problem`` at ``stage`` whose SNRs are ``path``."""
-    return Scene(
-        problem=problem,
-        title=scenario.name,
-        feature_bits=tuple(scenario.dnn.output_bits[: problem.horizon + 1]),
-        total_layers=scenario.layers,
-        stage=stage,
-        snr=float(path[stage]),
-        snr_path=tuple(path[: stage + 1]),
-        cost=cost,
-        finished=finished,
-        threshold_snr=optimal_threshold_snr(problem),
-    )
-
-
-def checked_scale(reward_scale: float | None, default: float) -> float:
-    """The given scale, or the default if None.
+    Args:
+        name: ``splitting`` or ``placement``.
+        scenario: built-in name, path to a ``.toml`` file, plain dictionary, or the scenario itself.
+        placement: layers on the device; None is all of them, or the policy's choice.
+        reward_scale: ETC per unit of reward; None is the expected ETC of the best fixed split.
 
     Raises:
-        ValueError: not finite and positive.
+        ValueError: there is no task of that name, or the arguments do not fit it.
     """
-    scale = default if reward_scale is None else float(reward_scale)
-    if not (np.isfinite(scale) and scale > 0):
-        origin = "the best static split costs" if reward_scale is None else "reward_scale ="
-        raise ValueError(f"{origin} {scale}; reward_scale must be finite and > 0")
-    return scale
+    if name not in TASKS:
+        raise ValueError(f"task = {name!r} must be one of {', '.join(sorted(TASKS))}")
+    return TASKS[name](Scenario.load(scenario), placement, reward_scale)

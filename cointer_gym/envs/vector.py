@@ -1,4 +1,4 @@
-"""``CoInference-v0``, many tasks at a time in NumPy: the same rules and law as the scalar environment."""
+"""Many tasks at a time in NumPy: the same rules and law as the scalar environment."""
 
 from typing import Any
 
@@ -9,18 +9,36 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from cointer_gym.envs.task import InferenceTask, Observation, Outcome, ScenarioLike, State, inference_task
+from cointer_gym.envs.state import Outcome, State
+from cointer_gym.envs.task import Task
+from cointer_gym.observation import Observation
 from cointer_gym.problem import StoppingProblem
-from cointer_gym.units import BoolArray, FloatArray, checked_integer
+from cointer_gym.records import checked_integer
+from cointer_gym.units import BoolArray, FloatArray
 
 VectorStep = tuple[Observation, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]
 
 
 class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
-    """Gymnasium's vector API around a batch of tasks; the rules are the task's."""
+    """Gymnasium's vector API around a batch of tasks; the rules are the task's.
+
+    Args:
+        num_envs: number of parallel tasks.
+        task: what every slot plays.
+        autoreset_mode: ``NextStep`` (Gymnasium's default) or ``SameStep`` (final observation and info under
+            ``final_obs`` and ``final_info``).
+        render_mode: None; there is no picture of a batch.
+
+    Raises:
+        ValueError: an argument that is not supported.
+    """
 
     def __init__(
-        self, num_envs: int, task: InferenceTask, autoreset_mode: str | AutoresetMode, render_mode: str | None
+        self,
+        num_envs: int,
+        task: Task,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
     ) -> None:
         if render_mode is not None:
             raise ValueError(
@@ -63,7 +81,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         if not self._generators or seed is not None:
             self._generators = [seeding.np_random(slot_seed)[0] for slot_seed in seeds]
         injected = self.task.injected_path((self.num_envs,), options)
-        self._path = np.stack([self.task.draw_path(rng) for rng in self._generators]) if injected is None else injected
+        self._path = np.stack([self._draw_path(rng) for rng in self._generators]) if injected is None else injected
         self._state = self.task.initial_state((self.num_envs,))
         self._ended = np.zeros(self.num_envs, dtype=np.bool_)
         return self._observe(), self._masked(self.task.info(self._state, self._snr))
@@ -92,7 +110,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self._restart(fresh)
         reward = np.where(fresh, 0.0, outcome.reward)
         self._ended = outcome.terminated & ~fresh
-        amounts = {name: np.where(fresh, 0.0, value) for name, value in outcome.amounts.items()}
+        amounts = outcome.amounts.map(lambda amount: np.where(fresh, 0.0, amount))
         info = self._masked(self.task.info(self._state, self._snr, amounts))
         return self._observe(), reward, self._ended.copy(), np.zeros_like(fresh), info
 
@@ -102,7 +120,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self._state = outcome.state
         final_observation, final_info = self._observe(), self.task.info(self._state, self._snr, outcome.amounts)
         self._restart(done)
-        amounts = {name: np.where(done, 0.0, value) for name, value in outcome.amounts.items()}
+        amounts = outcome.amounts.map(lambda amount: np.where(done, 0.0, amount))
         info = self._masked(self.task.info(self._state, self._snr, amounts))
         if done.any():
             final = np.full(self.num_envs, None, dtype=object)
@@ -124,13 +142,16 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         assert self._path is not None
         return np.asarray(self._path[np.arange(self.num_envs), self._state.stage])
 
+    def _draw_path(self, rng: np.random.Generator) -> FloatArray:
+        """The whole path of a task at once, so that the same seed gives every policy the same fading."""
+        return self.task.problem.draw_paths(rng, ())
+
     def _restart(self, slots: BoolArray) -> None:
         assert self._path is not None
         if slots.any():
             for slot in np.flatnonzero(slots):
-                self._path[slot] = self.task.draw_path(self._generators[slot])
-            first = self.task.initial_state((self.num_envs,))
-            self._state = State(*(np.where(slots, new, old) for new, old in zip(first, self._state, strict=True)))
+                self._path[slot] = self._draw_path(self._generators[slot])
+            self._state = self.task.initial_state((self.num_envs,)).where(slots, self._state)
 
     def _observe(self) -> Observation:
         return self.task.observe(self._state, self._snr)
@@ -139,32 +160,6 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         """Add Gymnasium's ``_key`` arrays, which say for which slots a key holds."""
         everywhere = np.ones(self.num_envs, dtype=np.bool_) if valid is None else valid
         return info | {f"_{key}": everywhere.copy() for key in info}
-
-
-class CoInferenceVectorEnv(TaskVectorEnv):
-    """Native vector version of ``CoInferenceEnv``; see there for spaces, rewards and arguments.
-
-    With the same seed it draws the same fading as Gymnasium's ``SyncVectorEnv`` of scalar environments, whatever the
-    policy does. ``reset(options={"snr": paths})`` injects the first paths, shape (num_envs, M+1).
-
-    Args:
-        num_envs: number of parallel tasks.
-        scenario, placement, reward_scale: as for ``CoInferenceEnv``.
-        autoreset_mode: ``NextStep`` (Gymnasium's default) or ``SameStep`` (final observation and info under
-            ``final_obs`` and ``final_info``).
-    """
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        scenario: ScenarioLike = "alexnet-pi",
-        placement: int | None = None,
-        reward_scale: float | None = None,
-        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
-        render_mode: str | None = None,
-    ) -> None:
-        task = inference_task(scenario, placement, reward_scale)
-        super().__init__(num_envs, task, autoreset_mode, render_mode)
 
 
 def _supported(mode: str | AutoresetMode) -> AutoresetMode:

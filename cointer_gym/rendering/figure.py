@@ -3,9 +3,7 @@
 What stays the same during a task is drawn apart from what changes, so that the frames of a video share it.
 """
 
-from dataclasses import replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +11,10 @@ from numpy.typing import NDArray
 from cointer_gym.rendering import style
 from cointer_gym.rendering.network import LANES_BOTTOM, draw_lanes, draw_task
 from cointer_gym.rendering.page import MARGIN, Page
-from cointer_gym.rendering.scene import Scene, shortened
+from cointer_gym.rendering.scene import Scene
 from cointer_gym.rendering.snr import Panel, decision_colour, draw_snr, draw_thresholds
 from cointer_gym.rendering.table import draw_table, table_height, table_rows
+from cointer_gym.text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +47,35 @@ def draw_figure(scene: Scene, figure: "Figure") -> None:
     _draw_now(scene, panel)
 
 
+class Sheet:
+    """An image of all that stays the same during a task, on which the rest is drawn anew for every frame.
+
+    Args:
+        scene: any scene of the task.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=FIGURE_INCHES, dpi=DOTS_PER_INCH, facecolor="white")
+        canvas: Any = FigureCanvasAgg(figure)
+        self._panel = _draw_base(scene, Page(figure, scene.horizon + 1))
+        canvas.draw()
+        self._canvas, self._background = canvas, canvas.copy_from_bbox(figure.bbox)
+
+    def image(self, scene: Scene) -> NDArray[np.uint8]:
+        """Draw one scene of the task, shape (620, 1000, 3)."""
+        page, canvas = self._panel.page, self._canvas
+        page.clear()
+        canvas.restore_region(self._background)
+        _draw_now(scene, self._panel)
+        renderer = canvas.get_renderer()
+        for artist in page.artists:
+            artist.draw(renderer)
+        return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
 def draw_rgb(scene: Scene) -> NDArray[np.uint8]:
     """Draw a scene as an image.
 
@@ -57,35 +85,7 @@ def draw_rgb(scene: Scene) -> NDArray[np.uint8]:
     Returns:
         NDArray: shape (620, 1000, 3) whatever the scene.
     """
-    sheet = _sheet(replace(scene, stage=0, snr=0.0, snr_path=(), cost=0.0, finished=""))
-    page, canvas = sheet.panel.page, sheet.canvas
-    page.clear()
-    canvas.restore_region(sheet.background)
-    _draw_now(scene, sheet.panel)
-    renderer = canvas.get_renderer()
-    for artist in page.artists:
-        artist.draw(renderer)
-    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
-
-
-class _Sheet(NamedTuple):
-    """An image of all that stays the same during a task, and where to draw the rest."""
-
-    canvas: Any
-    background: Any
-    panel: Panel
-
-
-@lru_cache(maxsize=4)
-def _sheet(scene: Scene) -> _Sheet:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=FIGURE_INCHES, dpi=DOTS_PER_INCH, facecolor="white")
-    canvas: Any = FigureCanvasAgg(figure)
-    panel = _draw_base(scene, Page(figure, scene.horizon + 1))
-    canvas.draw()
-    return _Sheet(canvas, canvas.copy_from_bbox(figure.bbox), panel)
+    return Sheet(scene).image(scene)
 
 
 def _draw_base(scene: Scene, page: Page) -> Panel:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from cointer_gym import text
 from cointer_gym.rendering import style
 from cointer_gym.rendering.page import LEFT, MARGIN, RIGHT, Page
-from cointer_gym.rendering.scene import Scene, bits_text
+from cointer_gym.rendering.scene import Scene
 from cointer_gym.units import FloatArray
 
 LANES_TOP, LANES_BOTTOM = 74.0, 216.0
@@ -93,7 +94,7 @@ def _edge_only_x(scene: Scene, page: Page) -> FloatArray:
 def _draw_upload(scene: Scene, page: Page) -> None:
     """An arrow from the feature in hand to the edge server: dashed while it is only possible."""
     x, half = float(page.x(scene.stage)), 0.5 * float(_block_heights(scene)[scene.stage])
-    size = bits_text(scene.feature_bits[scene.stage])
+    size = text.bits(scene.feature_bits[scene.stage])
     if scene.finished:
         page.arrow(x, _DEVICE_Y - half - 1.0, _EDGE_Y + half + 1.0, color=style.EDGE, lw=2.0)
     else:

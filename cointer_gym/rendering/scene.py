@@ -1,14 +1,12 @@
 """What a picture of one inference task shows, in numbers and words; how it looks is for the text and figure modules."""
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
+from cointer_gym import text
 from cointer_gym.problem import StoppingProblem
-from cointer_gym.stopping import optimal_thresholds
-from cointer_gym.units import linear_to_db
 
 _LONGEST_NAME = 14
 
@@ -67,6 +65,11 @@ class Scene:
             raise ValueError("choosing = True leaves stage at 0, snr_path empty and the task unfinished")
 
     @property
+    def start(self) -> "Scene":
+        """The same task at its start: what all scenes of the task have in common."""
+        return replace(self, stage=0, snr=0.0, snr_path=(), cost=0.0, finished="")
+
+    @property
     def horizon(self) -> int:
         """M, the number of layers on the device."""
         return self.problem.horizon
@@ -113,7 +116,7 @@ class Scene:
             return "no upload left"
         if self.threshold_now == 0.0:
             return "at any SNR"
-        return "never" if np.isinf(self.threshold_now) else f"from {db_text(self.threshold_now)}"
+        return "never" if np.isinf(self.threshold_now) else f"from {text.db(self.threshold_now)}"
 
     def threshold_cell(self, stage: int) -> str:
         """The threshold of a stage in dB: a number, ``never``, ``always``, ``forced``, or empty where there is none."""
@@ -121,8 +124,7 @@ class Scene:
             return ""
         if stage == self.horizon:
             return "" if self.problem.completes else "forced"
-        snr = self.threshold_snr[stage]
-        return "always" if snr == 0 else "never" if np.isinf(snr) else f"{linear_to_db(snr):.1f}"
+        return text.threshold(self.threshold_snr[stage], 1)
 
     @property
     def status_text(self) -> str:
@@ -139,7 +141,7 @@ class Scene:
     @property
     def snr_text(self) -> str:
         """The SNR now, in dB."""
-        return "hidden" if self.choosing else db_text(self.snr)
+        return "hidden" if self.choosing else text.db(self.snr)
 
     @property
     def placement_text(self) -> str:
@@ -152,8 +154,8 @@ class Scene:
     @property
     def feature_text(self) -> str:
         """Name and size of the feature in hand."""
-        name = shortened(self.problem.stage_names[self.stage], _LONGEST_NAME)
-        return f"{name}, {bits_text(self.feature_bits[self.stage])}"
+        name = text.shortened(self.problem.stage_names[self.stage], _LONGEST_NAME)
+        return f"{name}, {text.bits(self.feature_bits[self.stage])}"
 
     @property
     def cost_text(self) -> str:
@@ -161,44 +163,3 @@ class Scene:
         best = float(self.problem.static_cost.min())
         share = f" ({self.cost / best:.0%} of best static split)" if 0 < best < float("inf") else ""
         return f"{self.cost:.4g}{share}"
-
-
-@lru_cache(maxsize=32)
-def optimal_threshold_snr(problem: StoppingProblem) -> tuple[float, ...]:
-    """Optimal thresholds of a problem for ``Scene.threshold_snr``, solved once per problem."""
-    tau, _ = optimal_thresholds(problem)
-    return tuple(float(snr) for snr in problem.channel.threshold_snr(tau))
-
-
-def db_text(snr: float) -> str:
-    """A linear SNR in dB, one decimal."""
-    return f"{linear_to_db(snr):.1f} dB"
-
-
-def bits_text(bits: float) -> str:
-    """A size with three significant digits and its unit."""
-    divisor, unit = size_unit(bits)
-    return f"{significant(bits / divisor)} {unit}"
-
-
-def size_unit(largest_bits: float) -> tuple[float, str]:
-    """Divisor and name of the unit that suits sizes up to ``largest_bits``."""
-    for divisor, unit in ((1e9, "Gbit"), (1e6, "Mbit"), (1e3, "kbit")):
-        if largest_bits >= divisor:
-            return divisor, unit
-    return 1.0, "bit"
-
-
-def significant(value: float) -> str:
-    """A positive number in few characters: three significant digits, two below 1."""
-    if value >= 999.5:
-        return f"{value:.0f}"
-    return f"{value:#.3g}".rstrip(".") if value >= 1.0 else f"{value:#.2g}" if value >= 0.1 else f"{value:.2g}"
-
-
-def shortened(name: str, length: int) -> str:
-    """``name``, with a dot for what is beyond ``length`` characters; a number at its end stays."""
-    if len(name) <= length:
-        return name
-    number = name[len(name.rstrip("0123456789")) :][: length - 2]
-    return f"{name[: length - 1 - len(number)]}.{number}"

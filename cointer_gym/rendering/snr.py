@@ -2,13 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cointer_gym.problem import StoppingProblem
+from cointer_gym.channels import ChannelLaw
 from cointer_gym.rendering import style
 from cointer_gym.rendering.page import LEFT, MARGIN, Page, text_width
 from cointer_gym.rendering.scene import Scene
@@ -29,16 +28,16 @@ class _Law(NamedTuple):
     edges_db: FloatArray
     probability: FloatArray
 
-
-@lru_cache(maxsize=32)
-def _law(problem: StoppingProblem) -> _Law:
-    middle_db = float(linear_to_db(problem.channel.average_snr or 1.0))
-    edges_db = middle_db + np.arange(-60.0, 60.0 + _BIN_DB, _BIN_DB)
-    survival = problem.channel.survival(db_to_linear(edges_db))
-    low_db = edges_db[np.flatnonzero(np.append(True, survival[1:] >= 0.999))[-1]]
-    high_db = edges_db[np.flatnonzero(np.append(survival[:-1] <= 0.001, True))[0]]
-    pad = _PAD_DB + 0.5 * max(_LEAST_SPAN_DB - (high_db - low_db), 0.0)
-    return _Law(low_db - pad, high_db + pad, edges_db, -np.diff(survival))
+    @classmethod
+    def of(cls, channel: ChannelLaw) -> "_Law":
+        """The law of the SNR as the panel shows it."""
+        middle_db = float(linear_to_db(channel.average_snr or 1.0))
+        edges_db = middle_db + np.arange(-60.0, 60.0 + _BIN_DB, _BIN_DB)
+        survival = channel.survival(db_to_linear(edges_db))
+        low_db = edges_db[np.flatnonzero(np.append(True, survival[1:] >= 0.999))[-1]]
+        high_db = edges_db[np.flatnonzero(np.append(survival[:-1] <= 0.001, True))[0]]
+        pad = _PAD_DB + 0.5 * max(_LEAST_SPAN_DB - (high_db - low_db), 0.0)
+        return cls(low_db - pad, high_db + pad, edges_db, -np.diff(survival))
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Panel:
     @classmethod
     def of(cls, scene: Scene, page: Page, top: float, bottom: float) -> "Panel":
         """The panel whose vertical axis suits the channel of a scene."""
-        return cls(page, _law(scene.problem), top, bottom)
+        return cls(page, _Law.of(scene.problem.channel), top, bottom)
 
     def y(self, snr_db: ArrayLike) -> FloatArray:
         """Height of an SNR, elementwise, clipped to the panel."""

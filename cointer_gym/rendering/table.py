@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from cointer_gym.rendering import style
 from cointer_gym.rendering.page import LEFT, Page, text_width
-from cointer_gym.rendering.scene import Scene, shortened, significant, size_unit
+from cointer_gym.rendering.scene import Scene
+from cointer_gym.text import shortened, significant, size_unit
 
 _LONGEST_NAME = 12
 _LINE = 11.0  # height of a level row

@@ -4,7 +4,8 @@
    ?     on the device only if it is placed there
 """
 
-from cointer_gym.rendering.scene import Scene, shortened, significant, size_unit
+from cointer_gym.rendering.scene import Scene
+from cointer_gym.text import shortened, significant, size_unit
 from cointer_gym.units import linear_to_db
 
 _LABEL, _WIDTH, _BEYOND = 10, 100, 6  # characters: row labels, whole lines, room for the layers to the right

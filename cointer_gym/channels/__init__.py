@@ -1,0 +1,26 @@
+"""The uplink as three small things: a rate, a law of the SNR seen through it, and a process that draws SNR paths."""
+
+from cointer_gym.channels.empirical import Empirical
+from cointer_gym.channels.fading import FadingLaw
+from cointer_gym.channels.law import LAWS, ChannelLaw, OffloadMoments
+from cointer_gym.channels.laws import Nakagami, Rayleigh, Rician
+from cointer_gym.channels.process import Independent, Process
+from cointer_gym.channels.rate import LTE_MAX_EFFICIENCY, LTE_MIN_EFFICIENCY, Rate
+from cointer_gym.channels.settings import ChannelSettings
+
+__all__ = [
+    "LAWS",
+    "LTE_MAX_EFFICIENCY",
+    "LTE_MIN_EFFICIENCY",
+    "ChannelLaw",
+    "ChannelSettings",
+    "Empirical",
+    "FadingLaw",
+    "Independent",
+    "Nakagami",
+    "OffloadMoments",
+    "Process",
+    "Rate",
+    "Rayleigh",
+    "Rician",
+]

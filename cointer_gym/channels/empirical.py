@@ -1,0 +1,95 @@
+"""The law of a measured trace."""
+
+from functools import cached_property
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import Field, field_validator
+
+from cointer_gym.channels.law import ChannelLaw, OffloadMoments
+from cointer_gym.units import FloatArray, IntArray
+
+
+class Empirical(ChannelLaw):
+    """The empirical law of a measured SNR trace: stages draw from it independently, with replacement.
+
+    Args:
+        snr: linear SNR samples, finite and >= 0, at least one.
+    """
+
+    in_db: ClassVar[dict[str, str]] = {"trace_snr_db": "snr"}
+
+    snr: Annotated[tuple[float, ...], Field(min_length=1)]
+
+    @field_validator("snr")
+    @classmethod
+    def _valid_samples(cls, snr: tuple[float, ...]) -> tuple[float, ...]:
+        bad = np.flatnonzero(~(np.isfinite(snr) & (np.asarray(snr) >= 0)))
+        if bad.size:
+            raise ValueError(f"snr[{bad[0]}] = {snr[bad[0]]} must be finite and >= 0")
+        return snr
+
+    @cached_property
+    def _sorted_snr(self) -> FloatArray:
+        return np.sort(np.asarray(self.snr, dtype=np.float64))
+
+    @cached_property
+    def _sorted_uses(self) -> tuple[FloatArray, FloatArray]:
+        """X of every sample in increasing order, and their running sums starting with 0."""
+        uses = self.channel_uses_per_bit(self._sorted_snr[::-1])
+        return uses, np.concatenate([[0.0], np.cumsum(uses)])
+
+    @property
+    def average_snr(self) -> float:
+        """Mean linear SNR of the trace."""
+        return float(self._sorted_snr.mean())
+
+    @property
+    def mean_channel_uses_per_bit(self) -> float:
+        """E[x], s Hz/bit; inf if the trace has an SNR of 0 and there is no most robust rate."""
+        return float(self._sorted_uses[0].mean())
+
+    @cached_property
+    def breakpoints(self) -> FloatArray:
+        """The distinct values of x: the distribution function is constant between them."""
+        return np.unique(self._sorted_uses[0])
+
+    def sample_snr(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+        """Draw samples of the trace with replacement."""
+        return self._sorted_snr[rng.integers(self._sorted_snr.size, size=shape)]
+
+    def survival(self, snr: ArrayLike) -> FloatArray:
+        """Share of samples at or above ``snr``."""
+        return (
+            1.0
+            - np.searchsorted(self._sorted_snr, np.asarray(snr, dtype=np.float64), side="left") / self._sorted_snr.size
+        )
+
+    def cdf(self, channel_uses: ArrayLike) -> FloatArray:
+        """Share of samples with x <= t."""
+        return np.asarray(self._count_up_to(channel_uses) / self._sorted_snr.size)
+
+    def threshold_snr(self, channel_uses: ArrayLike) -> FloatArray:
+        """The SNR from which x <= tau, never above a sample that qualifies."""
+        smallest = np.append(np.inf, self._sorted_snr[::-1])[self._count_up_to(channel_uses)]
+        return np.asarray(np.minimum(super().threshold_snr(channel_uses), smallest))
+
+    def _count_up_to(self, channel_uses: ArrayLike) -> IntArray:
+        """Number of samples with x <= t up to rounding, so that a sample's own x counts it."""
+        reach = np.asarray(channel_uses, dtype=np.float64) * (1.0 + 1e-14)
+        return np.asarray(np.searchsorted(self._sorted_uses[0], reach, side="right"))
+
+    def lower_partial_moment(self, channel_uses: ArrayLike) -> FloatArray:
+        """Phi(tau), piecewise linear and exact."""
+        tau = np.asarray(channel_uses, dtype=np.float64)
+        uses, sums = self._sorted_uses
+        below = np.searchsorted(uses, tau, side="right")
+        with np.errstate(invalid="ignore"):
+            return np.where(below > 0, (tau * below - sums[below]) / uses.size, 0.0)
+
+    def offload_moments(self, threshold_snr: ArrayLike) -> OffloadMoments:
+        """Share of samples at or above the threshold, and the sum of their x over the number of all samples."""
+        snr = np.asarray(threshold_snr, dtype=np.float64)
+        count = self._sorted_snr.size - np.searchsorted(self._sorted_snr, snr, side="left")
+        return OffloadMoments(count / self._sorted_snr.size, self._sorted_uses[1][count] / self._sorted_snr.size)

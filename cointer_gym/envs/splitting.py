@@ -1,0 +1,172 @@
+"""``CoInference-v0``: split the inference of a network whose first M layers are on the device."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from numpy.typing import ArrayLike, NDArray
+
+from cointer_gym import baselines as bl
+from cointer_gym.envs.scalar import TaskEnv
+from cointer_gym.envs.state import Outcome, State
+from cointer_gym.envs.task import ScenarioLike, Task
+from cointer_gym.envs.vector import TaskVectorEnv
+from cointer_gym.observation import Observation, SplittingLayout
+from cointer_gym.problem import StoppingProblem
+from cointer_gym.scenario import Scenario
+from cointer_gym.units import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class SplittingTask(Task):
+    """One inference with a given placement, all layers unless given: an episode of ``CoInference-v0``."""
+
+    env_id: ClassVar[str] = "CoInference-v0"
+    name: ClassVar[str] = "splitting"
+
+    @cached_property
+    def problem(self) -> StoppingProblem:
+        """The stopping problem with the given placement."""
+        return self.scenario.problem(self.placement)
+
+    @property
+    def _best_fixed_cost(self) -> float:
+        return float(self.problem.static_cost.min())
+
+    @cached_property
+    def layout(self) -> SplittingLayout:
+        """Stage and SNR."""
+        return SplittingLayout.of(self.problem)
+
+    @property
+    def action_space(self) -> spaces.Discrete:
+        """0 continue, 1 offload."""
+        return spaces.Discrete(2)
+
+    def initial_state(self, shape: tuple[int, ...]) -> State:
+        """Tasks with the raw input in hand."""
+        return State(np.zeros(shape, dtype=np.int64), np.full(shape, self.problem.horizon, dtype=np.int64))
+
+    def observe(self, state: State, snr: FloatArray) -> Observation:
+        """Observations (..., M+2) of a batch of tasks at linear ``snr``."""
+        return self.layout.encode(state.stage, snr)
+
+    def step(self, state: State, snr: ArrayLike, action: ArrayLike) -> Outcome:
+        """Continue or offload."""
+        return self._split(state, snr, action)
+
+    def action_mask(self, state: State) -> NDArray[np.int8]:
+        """Continue unless the upload is forced, and offload; shape (..., 2)."""
+        return self._split_mask(state)
+
+    @property
+    def label(self) -> str:
+        """The name of the scenario."""
+        return self.scenario.name
+
+    @property
+    def placements(self) -> tuple[int, ...]:
+        """The given one."""
+        return (self.problem.horizon,)
+
+    def vector_env(self, num_envs: int, autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP) -> TaskVectorEnv:
+        """The native vector environment of this task."""
+        return TaskVectorEnv(num_envs, self, autoreset_mode)
+
+    def score(self, policy: bl.Policy) -> bl.Score:
+        """The exact score of a policy of ``CoInference-v0``."""
+        return bl.evaluate(policy, self.problem)
+
+    def splitting(self, policy: bl.Policy) -> tuple[bl.Policy, int]:
+        """The policy itself, and the given placement."""
+        return policy, self.problem.horizon
+
+    def optimal_splitting(self) -> bl.Solution:
+        """Backward induction with the given placement."""
+        return bl.backward_induction(self.problem)
+
+    def with_download(self, score: bl.Score, placement: int) -> bl.Score:
+        """The score itself: nothing is downloaded."""
+        return score
+
+
+class CoInferenceEnv(TaskEnv):
+    """Decide after each layer whether to upload the feature or to compute one more layer on the device.
+
+    ## Description
+    A wireless device runs the first M of the L layers of a deep neural network. With feature n in hand it sees the
+    uplink's SNR and either offloads (the edge server finishes the task) or computes layer n+1. Fading is drawn anew
+    at every stage. This is a finite-horizon optimal stopping problem; ``cointer_gym.baselines.backward_induction``
+    gives its exact optimum.
+
+    ## Action Space
+    ``Discrete(2)``: 0 = continue (compute the next layer on the device), 1 = offload. At stage M < L any action
+    offloads.
+
+    ## Observation Space
+    ``Box`` of shape (M+2,), float32:
+
+    | slot | name | range |
+    |---|---|---|
+    | 0..M | one-hot of the stage (layers done) | 0 to 1 |
+    | M+1 | log10(SNR / mean SNR), clipped | -6 to 2 |
+
+    ## Rewards
+    Minus the energy-and-time cost (ETC) incurred by the action, divided by ``reward_scale``. With the default scale a
+    return of -1 is the expected cost of the best fixed split. ``info`` has the step's raw ``cost``, ``time_s`` and
+    ``energy_j``, the ``placement``, ``stage``, ``snr_db`` and the ``action_mask``.
+
+    ## Starting State
+    Stage 0, the raw input in hand; the SNRs of all stages are drawn at reset. ``reset(options={"snr": path})``
+    injects them: M+1 linear SNRs.
+
+    ## Episode End
+    Terminated by an offload, or when layer L is done on the device. Never truncated.
+
+    ## Arguments
+    - ``scenario``: built-in name, path to a ``.toml`` file, or a plain dictionary.
+    - ``placement``: M, layers on the device; None (default) is all.
+    - ``reward_scale``: ETC per unit of reward; None (default) is the expected ETC of the best static split.
+    - ``render_mode``: ``"ansi"``, ``"rgb_array"``, ``"human"`` or None.
+
+    ## Version History
+    - v0: initial version.
+    """
+
+    def __init__(
+        self,
+        scenario: ScenarioLike = "alexnet-pi",
+        placement: int | None = None,
+        reward_scale: float | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        super().__init__(SplittingTask(Scenario.load(scenario), placement, reward_scale), render_mode)
+
+
+class CoInferenceVectorEnv(TaskVectorEnv):
+    """Native vector version of ``CoInferenceEnv``; see there for spaces, rewards and arguments.
+
+    With the same seed it draws the same fading as Gymnasium's ``SyncVectorEnv`` of scalar environments, whatever the
+    policy does. ``reset(options={"snr": paths})`` injects the first paths, shape (num_envs, M+1).
+
+    Args:
+        num_envs: number of parallel tasks.
+        scenario, placement, reward_scale: as for ``CoInferenceEnv``.
+        autoreset_mode: ``NextStep`` (Gymnasium's default) or ``SameStep`` (final observation and info under
+            ``final_obs`` and ``final_info``).
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        scenario: ScenarioLike = "alexnet-pi",
+        placement: int | None = None,
+        reward_scale: float | None = None,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+    ) -> None:
+        task = SplittingTask(Scenario.load(scenario), placement, reward_scale)
+        super().__init__(num_envs, task, autoreset_mode, render_mode)

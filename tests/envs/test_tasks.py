@@ -1,0 +1,166 @@
+"""Tasks: what callers ask of every kind alike, and that a task survives plain data and worker processes."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from cointer_gym import Scenario
+from cointer_gym import baselines as bl
+from cointer_gym.envs import (
+    TASKS,
+    CoInferenceEnv,
+    CoInferencePlacementEnv,
+    PlacementTask,
+    SplittingTask,
+    Task,
+    make_task,
+)
+from cointer_gym.envs.state import Outcome, State
+from cointer_gym.records import Amounts
+from support.play import MODES, PLACEMENT, SPLITTING
+
+MADE = [
+    ("splitting", "alexnet-pi", None, None),
+    ("splitting", "mobilenetv2-phone", 3, 2.0),
+    ("placement", "alexnet-pi", None, None),
+    ("placement", "mobilenetv2-phone", None, 0.5),
+]
+every_task = pytest.mark.parametrize("arguments", MADE, ids=str)
+
+
+def assert_same(one, other):
+    assert type(one) is type(other)
+    assert one.record() == other.record()
+    assert one.reward_scale == other.reward_scale
+    np.testing.assert_array_equal(one.problem.static_cost, other.problem.static_cost)
+
+
+def test_every_kind_is_known_by_its_name():
+    assert {"splitting": SplittingTask, "placement": PlacementTask} == TASKS
+    assert {name: kind.env_id for name, kind in TASKS.items()} == {"splitting": SPLITTING, "placement": PLACEMENT}
+
+
+def test_environments_hold_the_task_of_their_arguments():
+    assert_same(CoInferenceEnv("alexnet-pi", 3, 2.0).task, make_task("splitting", "alexnet-pi", 3, 2.0))
+    assert_same(CoInferencePlacementEnv("alexnet-pi", 2.0).task, make_task("placement", "alexnet-pi", None, 2.0))
+
+
+# --- plain data -------------------------------------------------------------------------------------------------------
+
+
+@every_task
+def test_rebuilt_from_plain_data_and_from_a_pickle(arguments):
+    task = make_task(*arguments)
+    record = task.record()
+    assert ("reward_scale" in record) == (arguments[3] is not None)
+    assert (record["env_id"], record["placement"]) == (TASKS[arguments[0]].env_id, arguments[2])
+    assert_same(task, Task.from_record(json.loads(json.dumps(record))))
+    assert_same(task, Task.from_record(record | {"seed": 3}))  # a caller may keep more beside it
+    assert_same(task, pickle.loads(pickle.dumps(task)))
+
+
+@every_task
+def test_on_another_scenario(arguments):
+    name, _, placement, reward_scale = arguments
+    assert_same(make_task(*arguments).on("resnet18-phone"), make_task(name, "resnet18-phone", placement, reward_scale))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: make_task("joint", "alexnet-pi"), "task = 'joint' must be one of placement, splitting"),
+        (
+            lambda: make_task("placement", "alexnet-pi", 3),
+            "placement = 3 is given, but CoInferencePlacement-v0 learns the placement",
+        ),
+        (lambda: make_task("splitting", "alexnet-pi", 12), "placement = 12 must be an integer from 0 to 11"),
+        (lambda: make_task("splitting", "alexnet-pi", 12, 1.0), "placement = 12 must be an integer from 0 to 11"),
+        (lambda: make_task("splitting", "alexnet-pi", None, 0.0), "reward_scale = 0.0; reward_scale must be finite"),
+        (
+            lambda: Task.from_record({"env_id": "CartPole-v1", "scenario": "alexnet-pi"}),
+            "env_id = 'CartPole-v1' must be one of CoInference-v0, CoInferencePlacement-v0",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# --- what callers ask -------------------------------------------------------------------------------------------------
+
+
+@every_task
+@pytest.mark.parametrize("mode", MODES)
+def test_vector_environment_plays_the_task_itself(arguments, mode):
+    task = make_task(*arguments)
+    for given in (mode, mode.value):
+        env = task.vector_env(3, given)
+        assert env.task is task
+        assert (env.num_envs, env.autoreset_mode) == (3, mode)
+    assert env.single_observation_space == task.observation_space
+
+
+def test_label_and_stage_names():
+    names = Scenario.load("alexnet-pi").dnn.stage_names
+    given, chosen = make_task("splitting", "alexnet-pi", 3), make_task("placement", "alexnet-pi")
+    assert (given.label, given.stage_names) == ("alexnet-pi", names[:4])
+    assert (chosen.label, chosen.stage_names) == ("alexnet-pi-joint", names)
+
+
+def test_placements_that_a_policy_may_end_up_with():
+    small = Scenario.load("alexnet-pi", **{"device.memory_bytes": 1e6})
+    assert list(make_task("splitting", "alexnet-pi").placements) == [11]
+    assert list(make_task("splitting", small, 8).placements) == [8]
+    assert list(make_task("placement", "alexnet-pi").placements) == list(range(12))
+    assert list(make_task("placement", small).placements) == list(range(small.largest_placement + 1))
+
+
+@pytest.mark.parametrize("placement", [0, 8, 11])
+def test_splitting_task_scores_its_policies_exactly(placement):
+    task = make_task("splitting", "alexnet-pi", placement)
+    problem = task.scenario.problem(placement)
+    policy = bl.look_ahead(problem).policy() if placement else bl.edge_only(problem).policy()
+    score = bl.evaluate(policy, problem)
+    assert task.score(policy).cost == score.cost
+    assert task.with_download(score, placement) is score
+    assert task.splitting(policy) == (policy, placement)
+    assert task.optimal_splitting().cost == bl.backward_induction(problem).cost
+
+
+def test_placement_task_scores_its_policies_exactly():
+    task = make_task("placement", "alexnet-pi")
+    table, policy = bl.optimal_placement(task.scenario), bl.joint_optimum(task.scenario)
+    assert task.score(policy).relative_gap == pytest.approx(0.0, abs=1e-7)
+    splitting, layers = task.splitting(policy)
+    assert layers == table.placement == task.optimal_splitting().problem.horizon
+    inference = bl.evaluate(splitting, task.scenario.problem(layers))
+    assert inference.cost < task.with_download(inference, layers).cost == task.score(policy).cost
+
+
+# --- two phases -------------------------------------------------------------------------------------------------------
+
+
+def test_selection_takes_every_field_from_one_side():
+    def outcome(number):
+        numbers, whole, flags = np.full(3, float(number)), np.full(3, number), np.full(3, bool(number))
+        return Outcome(State(whole, whole + 5), numbers, flags, flags, Amounts(numbers, numbers + 1, numbers + 2))
+
+    mask = np.array([True, False, True])
+    got = outcome(1).where(mask, outcome(0))
+    for field, offset in ((got.state.stage, 0), (got.state.placement, 5), (got.reward, 0), (got.amounts.energy_j, 2)):
+        np.testing.assert_array_equal(field, mask + offset)
+    np.testing.assert_array_equal(got.terminated, mask)
+    np.testing.assert_array_equal(got.offloaded, mask)
+
+
+@pytest.mark.parametrize("snr", [0.0, 10.0, 1e9])
+def test_choosing_leaves_the_input_in_hand_whatever_the_snr(snr):
+    task = make_task("placement", "alexnet-pi")
+    outcome = task.step(task.initial_state((12,)), np.full(12, snr), np.arange(12))
+    np.testing.assert_array_equal(outcome.state.stage, 0)
+    np.testing.assert_array_equal(outcome.state.placement, np.arange(12))
+    np.testing.assert_array_equal(outcome.amounts.cost, task.scenario.download.cost)
+    assert not (outcome.terminated | outcome.offloaded).any()

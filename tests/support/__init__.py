@@ -1,0 +1,1 @@
+"""What several test files share: small scenarios, oracles, ways to play tasks, and the contract of an environment."""
