@@ -21,7 +21,7 @@ class ClosedForm:
     """q, the same at every stage; stage L-1 has its own if M* = L."""
     value_of_waiting: float
     """Delta = A Phi(tau) - c' = A E[(x - tau)^+] >= 0, what being able to wait once more saves, ETC."""
-    download_cost: float
+    layer_download_cost: float
     """d, of one layer per task, ETC."""
 
 
@@ -75,7 +75,7 @@ def closed_form_placement(scenario: Scenario) -> ClosedForm:
         threshold_snr=float(channel.threshold_snr(tau)),
         offload_probability=stop,
         value_of_waiting=waiting,
-        download_cost=download,
+        layer_download_cost=download,
     )
 
 

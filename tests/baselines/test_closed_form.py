@@ -65,10 +65,10 @@ def test_increments_are_a_geometric_series():
         scenario = equal_layers(rng)
         form, table = bl.closed_form_placement(scenario), bl.optimal_placement(scenario, "look-ahead")
         keep = (1.0 - form.offload_probability) ** np.arange(scenario.layers - 1)
-        increments = form.download_cost - keep * form.value_of_waiting
-        scale = table.total[0] + scenario.layers * form.download_cost
+        increments = form.layer_download_cost - keep * form.value_of_waiting
+        scale = table.total[0] + scenario.layers * form.layer_download_cost
         assert_allclose(np.diff(table.total)[:-1], increments, rtol=1e-9, atol=1e-11 * scale)
-        assert form.download_cost == pytest.approx(scenario.download.cost[1], rel=ROUNDING)
+        assert form.layer_download_cost == pytest.approx(scenario.download.cost[1], rel=ROUNDING)
         rule = bl.look_ahead(scenario.problem())
         assert_allclose(rule.threshold_snr[:-1], form.threshold_snr, rtol=1e-9)
         assert_allclose(rule.offload_probability[:-1], form.offload_probability, rtol=1e-9, atol=1e-300)
@@ -92,7 +92,7 @@ def test_closed_form_by_hand():
     form = bl.closed_form_placement(scenario)
     assert form.offload_probability == pytest.approx(0.5, rel=ROUNDING)
     assert form.value_of_waiting == pytest.approx(0.175, rel=ROUNDING)
-    assert form.download_cost == pytest.approx(0.01, rel=ROUNDING)
+    assert form.layer_download_cost == pytest.approx(0.01, rel=ROUNDING)
     assert form.threshold_snr == pytest.approx(2 ** (24 / 17) - 1, rel=ROUNDING)
     assert (form.placement, form.cost) == (5, pytest.approx(0.55625, rel=ROUNDING))
     # d = 0.04: 0.0875 and 0.04375 are above, 0.021875 is not, so M* = 3; total(3) = 0.875 + 0.12 - 0.30625
