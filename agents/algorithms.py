@@ -5,6 +5,7 @@ scored, and how it looks in tables and figures. One's own is made like ``PPO`` b
 """
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from cointer_gym.agents.settings import (
     committed_settings,
 )
 from cointer_gym.baselines.policies import Policy
+from cointer_gym.envs.task import Task
 from cointer_gym.records import import_object
 from cointer_gym.rendering.style import BLUE, VERMILION
 
@@ -109,21 +111,40 @@ class Algorithm(Generic[S]):
         """
         return self.settings.model_validate(committed_settings(self.name, task_name) | overrides)
 
-    def create(self, settings: S, env: Any, seed: int, log_dir: Path) -> Learner:
-        """A new model, ready to learn on ``env``, with its TensorBoard log in ``log_dir``."""
+    @property
+    def is_stable_baselines(self) -> bool:
+        """Whether Stable-Baselines3's rules hold for the model: what acts is its ``policy``, which ``create`` makes."""
+        from stable_baselines3.common.base_class import BaseAlgorithm
+
+        return issubclass(import_object(self.model), BaseAlgorithm)
+
+    def create(self, settings: S, env: Any, seed: int | None, log_dir: Path | None) -> Learner:
+        """A new model, ready to learn on ``env``; with a seed and a TensorBoard log if it is really to learn."""
         arguments: dict[str, Any] = {
             "policy": "MlpPolicy",
             "env": env,
             "seed": seed,
             "device": "cpu",
-            "tensorboard_log": str(log_dir),
+            "tensorboard_log": None if log_dir is None else str(log_dir),
         }
         model: Learner = import_object(self.model)(**(arguments | self.keywords(settings)))
         return model
 
+    def rebuild(self, settings: S, task: Task) -> Any:
+        """A model like one that was trained with these settings, whose numbers are still to be read."""
+        with warnings.catch_warnings(action="ignore"):  # batches that do not suit two slots: it will not learn
+            return self.create(settings, vector_env(task, 2), None, None)
+
     def load(self, path: Path, env: Any = None) -> Any:
-        """The model saved at ``path``; with ``env`` it can go on learning."""
+        """The model that its class saved at ``path``, by pickle; with ``env`` it can go on learning."""
         return import_object(self.model).load(path, env=env, device="cpu")
+
+
+def vector_env(task: Task, num_envs: int) -> Any:
+    """What an algorithm learns on."""
+    from cointer_gym.agents.vec_env import NativeVecEnv  # loads torch
+
+    return NativeVecEnv(task.vector_env(num_envs, "SameStep"))
 
 
 def network_keywords(settings: NetworkSettings) -> dict[str, Any]:

@@ -1,16 +1,19 @@
 """Train a model on a task and record the exact optimality gap on the way; the files of a training are in ``runs``."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cointer_gym.agents.algorithms import Algorithm, Learner, as_algorithm
-from cointer_gym.agents.runs import GapPoint, RunFolder, RunRecord, TrainingRun, read_curve, write_curve
+from cointer_gym.agents.algorithms import Algorithm, Learner, as_algorithm, vector_env
+from cointer_gym.agents.curve import GapPoint, read_curve, write_curve
+from cointer_gym.agents.extra import require_extra
+from cointer_gym.agents.folder import RunFolder, RunRecord
+from cointer_gym.agents.runs import TrainingRun, finished_run
 from cointer_gym.agents.settings import TrainingSettings
 from cointer_gym.envs.task import Task
-from cointer_gym.files import replace_file
 
 Progress = Callable[[int, float], None]
 """Called with the steps done and the latest relative gap."""
@@ -27,6 +30,7 @@ def train(
     settings: TrainingSettings | None = None,
     evaluations: int = 40,
     checkpoint_every_s: float = 60.0,
+    trust: bool = False,
     on_progress: Progress | None = None,
 ) -> TrainingRun:
     """Train one model, or go on with, or return, the one in ``out``.
@@ -39,39 +43,48 @@ def train(
         settings: None takes the committed ones.
         evaluations: exact evaluations during training, evenly spaced.
         checkpoint_every_s: seconds between two checkpoints.
+        trust: whether to go on from a checkpoint that was not written by this program on this machine, although reading
+            it can run code.
         on_progress: called a few times a second.
 
     Returns:
         TrainingRun: with the exact gap over the training.
 
     Raises:
+        ModuleNotFoundError: the ``agents`` extra is not installed.
         ValueError: unknown algorithm, settings of another one, or ``out`` holds a run with another task, algorithm,
-            seed or settings.
+            seed or settings, damaged files, or a checkpoint that needs trust.
     """
+    require_extra()
     entry, folder = as_algorithm(algorithm), RunFolder(out)
     chosen = settings or entry.load_settings(task.name)
     if not isinstance(chosen, entry.settings):
         raise ValueError(f"settings are {type(chosen).__name__}, but {entry.name} takes {entry.settings.__name__}")
-    folder.claim(RunRecord.of(task, entry, seed, chosen))
-    if not folder.model.exists():
+    record = RunRecord.of(task, entry, seed, chosen)
+    folder.claim(record)
+    model_file = folder.model(entry)
+    if not model_file.path.exists():
         with _one_thread():
-            env = _vector_env(task, chosen.num_envs)
-            model = _resume(entry, folder, env, seed) or entry.create(chosen, env, seed, folder.log)
+            env = vector_env(task, chosen.num_envs)
+            model = _resume(entry, folder, record, env, trust) or entry.create(chosen, env, seed, folder.log)
             recorder = GapRecorder(
                 task,
                 entry,
                 model,
                 folder,
+                record,
                 every_steps=max(chosen.total_steps // evaluations, 1),
                 checkpoint_every_s=checkpoint_every_s,
                 on_progress=on_progress,
             )
             left = chosen.total_steps - model.num_timesteps
             model.learn(left, callback=recorder, reset_num_timesteps=False, tb_log_name="log")
-            recorder.record_gap()
-        replace_file(folder.model, model.save)
-        folder.remove_checkpoint()
-    return TrainingRun(out, entry, seed, tuple(read_curve(folder.curve)))
+            result = recorder.record_gap()
+        if on_progress:
+            on_progress(result.steps, result.relative_gap)
+        model_file.write(model, record.fingerprint, result, record.versions)
+    folder.remove_leftovers()
+    return finished_run(out, entry, record, task, trust=trust)
 
 
 class GapRecorder:
@@ -82,6 +95,7 @@ class GapRecorder:
         algorithm: entry of the model.
         model: that learns.
         folder: of the run; its curve goes on up to the steps that the model has done.
+        record: of the run.
         every_steps: steps between two evaluations.
         checkpoint_every_s: seconds between two checkpoints, which follow an evaluation.
         on_progress: called a few times a second.
@@ -93,17 +107,18 @@ class GapRecorder:
         algorithm: Algorithm[Any],
         model: Learner,
         folder: RunFolder,
+        record: RunRecord,
         *,
         every_steps: int,
         checkpoint_every_s: float,
         on_progress: Progress | None,
     ) -> None:
         self.model: Any = model
-        self._task, self._algorithm, self._folder = task, algorithm, folder
+        self._task, self._algorithm, self._folder, self._record = task, algorithm, folder, record
         self._every_steps, self._checkpoint_every_s = every_steps, checkpoint_every_s
         self._on_progress, self._reported = on_progress, 0.0
         self._next = model.num_timesteps
-        self._points = [point for point in read_curve(folder.curve) if point.steps <= self._next]
+        self._points = _points_before(folder, self._next) if self._next else []
         spent = self._points[-1].seconds if self._points else 0.0
         self._started = time.monotonic() - spent
         self._saved = time.monotonic()
@@ -120,42 +135,42 @@ class GapRecorder:
             self._reported = time.monotonic()
         return True
 
-    def record_gap(self) -> None:
+    def record_gap(self) -> GapPoint:
         """Evaluate now and rewrite ``gap.csv``."""
         steps = self.model.num_timesteps
         if self._points and self._points[-1].steps == steps:
             self._points.pop()
         score = self._task.score(self._algorithm.policy(self.model))
-        seconds = time.monotonic() - self._started
+        seconds = round(time.monotonic() - self._started, 2)  # as the file has it
         self._points.append(GapPoint(steps, seconds, score.cost, score.relative_gap))
         logger = getattr(self.model, "logger", None)  # Stable-Baselines3's, for TensorBoard
         if logger is not None:
             logger.record("optimality/relative_gap", score.relative_gap)
             logger.record("optimality/cost", score.cost)
         write_curve(self._folder.curve, self._points)
+        return self._points[-1]
 
     def _checkpoint(self) -> None:
-        if self._algorithm.has_replay_buffer:
-            replace_file(self._folder.replay_buffer, self.model.save_replay_buffer)
-        replace_file(self._folder.checkpoint, self.model.save)
+        self._folder.checkpoint(self._algorithm).write(self.model, self._record.fingerprint)
         self._saved = time.monotonic()
 
 
-def _vector_env(task: Task, num_envs: int) -> Any:
-    from cointer_gym.agents.vec_env import NativeVecEnv  # loads torch
-
-    return NativeVecEnv(task.vector_env(num_envs, "SameStep"))
-
-
-def _resume(algorithm: Algorithm[Any], folder: RunFolder, env: Any, seed: int) -> Any:
+def _resume(algorithm: Algorithm[Any], folder: RunFolder, record: RunRecord, env: Any, trust: bool) -> Any:
     """The model of the last checkpoint; None if there is none."""
-    if not folder.checkpoint.exists():
-        return None
-    model = algorithm.load(folder.checkpoint, env)
-    if algorithm.has_replay_buffer:
-        model.load_replay_buffer(folder.replay_buffer)
-    env.seed(hash((seed, model.num_timesteps)) % 2**31)  # fading not seen before the checkpoint
+    model = folder.checkpoint(algorithm).load(env, record.fingerprint, trust=trust)
+    if model is not None:
+        env.seed(hash((record.seed, model.num_timesteps)) % 2**31)  # fading not seen before the checkpoint
     return model
+
+
+def _points_before(folder: RunFolder, steps: int) -> list[GapPoint]:
+    """The evaluations up to a checkpoint; warns if the file is damaged."""
+    curve = read_curve(folder.curve)
+    if curve.fault:
+        warnings.warn(
+            f"{folder.curve}: {curve.fault}; the {len(curve.points)} evaluations before that are kept", stacklevel=4
+        )
+    return [point for point in curve.points if point.steps <= steps]
 
 
 @contextmanager

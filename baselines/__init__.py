@@ -5,11 +5,9 @@ from cointer_gym.baselines.closed_form import ClosedForm, closed_form_placement
 from cointer_gym.baselines.evaluation import (
     ExactCost,
     Score,
-    Switches,
     evaluate,
     policy_moments,
     score_moments,
-    switches,
 )
 from cointer_gym.baselines.joint import (
     JointScore,
@@ -36,6 +34,7 @@ from cointer_gym.baselines.rules import (
 )
 from cointer_gym.baselines.simulation import Estimate, simulate
 from cointer_gym.baselines.solution import Solution, threshold_solution
+from cointer_gym.baselines.switching import Switches, switches
 from cointer_gym.baselines.updates import UpdatePeriods, simulate_updates
 
 __all__ = [

@@ -10,6 +10,7 @@ The step that is best stops where stopping costs no more than going on:
 A different step scores a given policy. What a value array holds, and in which order it is filled, is a list of moves.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -73,12 +74,10 @@ def stop_or_continue(airtime: ArrayLike, edge: ArrayLike, go_on: ArrayLike, chan
     """E[min(A x + B, C)], the best of stopping and going on, elementwise."""
     a, b, c = np.broadcast_arrays(np.asarray(airtime, float), np.asarray(edge, float), np.asarray(go_on, float))
     tau = stop_threshold(a, b, c)
+    reach = np.where(np.isinf(c), tau, np.minimum(tau, sys.float_info.max))  # C/A may overflow, min(A x, C) does not
     with np.errstate(invalid="ignore"):
-        inside = np.clip(np.nan_to_num(tau, posinf=0.0, neginf=0.0), 0.0, None)
-        value = np.where(a > 0, c - a * channel.lower_partial_moment(inside), c)
-        stop_value = np.where(a > 0, a * channel.mean_channel_uses_per_bit, 0.0) + b
-    # where it always stops, C - A Phi(tau) would be a small difference of large numbers
-    return np.where(tau >= channel.breakpoints[-1], stop_value, value)
+        best = np.where(a > 0, b + a * channel.capped_mean(np.maximum(reach, 0.0)), b)
+    return np.where(tau > channel.rate.fewest_uses, np.minimum(best, c), c)
 
 
 def optimal_thresholds(problem: StoppingProblem) -> tuple[FloatArray, FloatArray]:
@@ -128,7 +127,7 @@ def _best(problem: StoppingProblem) -> Step:
 
 def _follow(terms: StageTerms, moments: OffloadMoments) -> Step:
     """Decide as the policy with these moments does; what never happens costs nothing even if it is infinite."""
-    stop, goes_on = stop_part(terms, moments), 1.0 - moments.probability
+    stop, goes_on = stop_part(terms, moments), moments.waiting
     return lambda n, go_on: stop[n] + (goes_on[n] * go_on if goes_on[n] > 0 else 0.0)
 
 
@@ -141,7 +140,7 @@ def stop_part(terms: StageTerms, moments: OffloadMoments) -> FloatArray:
 
 def reach_probability(moments: OffloadMoments) -> FloatArray:
     """P(stage n is reached), shape (M+1,)."""
-    return np.concatenate([[1.0], np.cumprod(1.0 - moments.probability)])
+    return np.concatenate([[1.0], np.cumprod(moments.waiting)])
 
 
 def split_probability(moments: OffloadMoments) -> FloatArray:

@@ -31,8 +31,11 @@ def closed_form_placement(scenario: Scenario) -> ClosedForm:
     With A, b = B_n - B_{n+1}, c' = c - b and d the same for all layers, the look-ahead threshold tau = c'/A + E[x] and
     the stopping probability q = F(tau) are the same at every stage, and
 
-        total(M+1) - total(M) = d - (1-q)^M Delta,    Delta = A Phi(tau) - c'
+        total(M+1) - total(M) = d - (1-q)^M Delta,    Delta = A Phi(tau) - c' = A E[(x - tau)^+]
         M* = 0 if Delta <= d, else ceil(ln(d / Delta) / ln(1 - q)), at most L-1; then compared with M = L.
+
+    The increments do not fall with M: if the memory holds fewer than L layers, the best placement is the smaller one of
+    M* and the largest that fits.
 
     Args:
         scenario: features 0..L-1, work and parameters of all layers must be equal.
@@ -41,34 +44,34 @@ def closed_form_placement(scenario: Scenario) -> ClosedForm:
         ClosedForm: the placement and the numbers behind it.
 
     Raises:
-        ValueError: the layers are not equal (says in what), the device memory is limited, or E[x] is infinite.
+        ValueError: the layers are not equal (says in what), or E[x] is infinite and not all of them fit.
 
     Source:
         Yan, Bi, Zhang 2022 claims a closed form for the multilayer perceptron with equal neurons; this one is derived
         in docs/model.md.
     """
-    problem, layers = scenario.problem(), scenario.layers
+    problem, layers, fit = scenario.problem(), scenario.layers, scenario.largest_placement
     airtime, device, step, download = _equal_terms(scenario)
     channel, mean_uses = problem.channel, problem.channel.mean_channel_uses_per_bit
-    if scenario.largest_placement < layers:
-        raise ValueError("device.memory_bytes limits the placement: the closed form has no such constraint")
     if np.isinf(mean_uses):
         raise ValueError(
             f"min_efficiency = {channel.min_efficiency} makes E[x] infinite: no placement below L has a finite cost"
         )
-    extra = device - step
-    tau = extra / airtime + mean_uses
-    stop = float(channel.cdf(tau))
-    waiting = 0.0 if stop == 1.0 else airtime * float(channel.lower_partial_moment(tau)) - extra
-    best = min(_first_loss(download, waiting, stop), layers - 1)
+    alone = (device - step) / airtime
+    tau = alone + mean_uses
+    stop, keep = float(channel.cdf(tau)), float(channel.exceedance(tau))
+    waiting = airtime * float(channel.mean_excess(tau))
+    best = min(_first_loss(download, waiting, stop, keep), layers - 1, fit)
 
     def total(placement: int) -> float:
         """Cost of a placement below L: a geometric series of savings."""
-        return float(problem.static_cost[0]) + placement * download - waiting * _stages_reached(stop, placement)
+        return float(problem.static_cost[0]) + placement * download - waiting * _stages_reached(stop, keep, placement)
 
-    completion = device - airtime * float(channel.lower_partial_moment((device - step) / airtime))
-    whole = total(layers - 1) + download + (1.0 - stop) ** (layers - 1) * (completion - airtime * mean_uses - step)
-    placement, cost = (layers, whole) if whole < total(best) else (best, total(best))
+    placement, cost = best, total(best)
+    if fit == layers:
+        finishing = airtime * float(channel.mean_excess(alone))  # what stage L-1 saves against one more upload
+        whole = total(layers - 1) + download - keep ** (layers - 1) * finishing
+        placement, cost = (layers, whole) if whole < cost else (placement, cost)
     return ClosedForm(
         placement=placement,
         cost=cost,
@@ -79,20 +82,21 @@ def closed_form_placement(scenario: Scenario) -> ClosedForm:
     )
 
 
-def _stages_reached(stop: float, placement: int) -> float:
-    """Expected number of stages reached among the first M, 1 + (1-q) + ... + (1-q)^(M-1)."""
-    if stop in (0.0, 1.0):
-        return float(placement if stop == 0.0 else placement > 0)
-    return float(-np.expm1(placement * np.log1p(-stop)) / stop)
+def _stages_reached(stop: float, keep: float, placement: int) -> float:
+    """Expected number of stages reached among the first M, 1 + (1-q) + ... + (1-q)^(M-1), q = stop = 1 - keep."""
+    if stop == 0.0:
+        return float(placement)
+    return float((1.0 - keep**placement) / stop if keep < 0.5 else -np.expm1(placement * np.log1p(-stop)) / stop)
 
 
-def _first_loss(download: float, waiting: float, stop: float) -> int:
+def _first_loss(download: float, waiting: float, stop: float, keep: float) -> int:
     """The smallest M >= 0 with download >= (1-q)^M * waiting; a huge number if there is none."""
     if waiting <= download:
         return 0
     if download == 0.0 or stop == 0.0:
         return np.iinfo(np.int64).max
-    return int(np.ceil((np.log(download) - np.log(waiting)) / np.log1p(-stop)))
+    each = np.log(keep) if keep < 0.5 else np.log1p(-stop)
+    return int(np.ceil((np.log(download) - np.log(waiting)) / each))
 
 
 def _equal_terms(scenario: Scenario) -> tuple[float, float, float, float]:

@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cointer_gym.dynamics import CONTINUE, OFFLOAD
-from cointer_gym.observation import PlacementLayout, SplittingLayout
+from cointer_gym.observation import Observation, PlacementLayout, SplittingLayout
 from cointer_gym.problem import StoppingProblem
 from cointer_gym.units import FloatArray, IntArray
+
+_ROUNDING, _NEVER = 1e-6, 1e-9  # relative; a probability that makes no difference
 
 
 class Policy(Protocol):
@@ -36,28 +38,25 @@ class ThresholdPolicy:
         threshold_snr: linear SNRs, shape (M,); 0 always, inf never. At stage M it offloads.
 
     Raises:
-        ValueError: wrong shape, a NaN or a negative threshold.
+        ValueError: wrong shape, a NaN or a negative threshold, or one among SNRs that observations do not tell apart.
     """
 
     def __init__(self, problem: StoppingProblem, threshold_snr: ArrayLike) -> None:
-        thresholds = np.array(threshold_snr, dtype=np.float64)
-        if thresholds.shape != (problem.horizon,):
-            raise ValueError(f"threshold_snr has shape {thresholds.shape}, expected ({problem.horizon},)")
-        if np.isnan(thresholds).any() or (thresholds < 0).any():
-            raise ValueError(f"threshold_snr = {thresholds} must hold linear SNRs >= 0 (inf = never offload)")
-        self.threshold_snr = np.append(thresholds, 0.0)
+        self.threshold_snr = np.append(checked_thresholds(problem, threshold_snr), 0.0)
         self._layout = SplittingLayout.of(problem)
+        _check_visible(problem, self._layout.snr_range, self.threshold_snr)
+        self._threshold_slot = self._layout.threshold_slot(self.threshold_snr)
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
         """Offload where the observed SNR reaches the threshold of the observed stage."""
-        return self.decide(*self._layout.decode(observation)), state
+        seen = self._layout.checked(observation)
+        return self.decide(self._layout.decode(seen)[0], seen[..., -1]), state
 
-    def decide(self, stage: IntArray, snr: FloatArray) -> NDArray[Any]:
-        """Offload where the linear SNR reaches the threshold of the stage, elementwise."""
-        threshold = self.threshold_snr[stage]
-        return np.where((snr >= threshold) | (threshold == 0), OFFLOAD, CONTINUE)
+    def decide(self, stage: IntArray, snr_slot: Observation) -> NDArray[Any]:
+        """Offload where the SNR slot of an observation reaches that of the threshold of the stage, elementwise."""
+        return np.where(snr_slot >= self._threshold_slot[stage], OFFLOAD, CONTINUE)
 
 
 class RandomPolicy:
@@ -107,6 +106,35 @@ class PlacementPolicy:
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
         """The placement while it is to be chosen, then 0 (continue) or 1 (offload)."""
-        placement, stage, snr = self._layout.decode(observation)
-        split = self._splitting.decide(np.minimum(stage, self.placement), snr)
+        seen = self._layout.checked(observation)
+        placement, stage, _ = self._layout.decode(seen)
+        split = self._splitting.decide(np.minimum(stage, self.placement), seen[..., -1])
         return np.where(placement < 0, self.placement, split), state
+
+
+def checked_thresholds(problem: StoppingProblem, threshold_snr: ArrayLike) -> FloatArray:
+    """Thresholds of a rule as an array of shape (M,).
+
+    Raises:
+        ValueError: wrong shape, a NaN or a negative threshold.
+    """
+    thresholds = np.array(threshold_snr, dtype=np.float64)
+    if thresholds.shape != (problem.horizon,):
+        raise ValueError(f"threshold_snr has shape {thresholds.shape}, expected ({problem.horizon},)")
+    if np.isnan(thresholds).any() or (thresholds < 0).any():
+        raise ValueError(f"threshold_snr = {thresholds} must hold linear SNRs >= 0 (inf = never offload)")
+    return thresholds
+
+
+def _check_visible(problem: StoppingProblem, snr_range: tuple[float, float], thresholds: FloatArray) -> None:
+    """A threshold where the rate changes no more splits SNRs that look alike, which an agent cannot do."""
+    low, high = snr_range
+    below = (thresholds > 0) & (thresholds < low * (1 - _ROUNDING)) & (1 - problem.channel.survival(low) > _NEVER)
+    above = (thresholds > high * (1 + _ROUNDING)) & (thresholds < np.inf) & (problem.channel.survival(high) > _NEVER)
+    for hidden, end, instead in ((below, low, 0.0), (above, high, np.inf)):
+        if hidden.any():
+            n = int(np.argmax(hidden))
+            raise ValueError(
+                f"threshold_snr[{n}] = {thresholds[n]:.6g} lies beyond {end:.6g}, where the rate changes no more and "
+                f"observations do not tell SNRs apart; take {end:.6g} or {instead:g}"
+            )

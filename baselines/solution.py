@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from cointer_gym.baselines.bellman import optimal_thresholds, policy_value, split_probability
-from cointer_gym.baselines.policies import ThresholdPolicy
+from cointer_gym.baselines.policies import ThresholdPolicy, checked_thresholds
 from cointer_gym.channels import OffloadMoments
 from cointer_gym.problem import StoppingProblem
 from cointer_gym.units import FloatArray, linear_to_db
@@ -92,6 +92,6 @@ def threshold_solution(
     Returns:
         Solution: with ``value`` of shape (M+1,).
     """
-    thresholds = ThresholdPolicy(problem, threshold_snr).threshold_snr[:-1]
+    thresholds = checked_thresholds(problem, threshold_snr)
     value = policy_value(problem.cost, problem, problem.channel.offload_moments(thresholds))
     return Solution(problem=problem, rule=rule, threshold_snr=thresholds, value=value, split=split)

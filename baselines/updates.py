@@ -12,9 +12,9 @@ from functools import reduce
 
 import numpy as np
 
+from cointer_gym.baselines.asking import Transform
 from cointer_gym.baselines.policies import Policy
 from cointer_gym.baselines.simulation import Estimate, rollout
-from cointer_gym.problem import StoppingProblem
 from cointer_gym.records import Amounts, checked_integer
 from cointer_gym.scenario import Scenario
 from cointer_gym.units import FloatArray, IntArray
@@ -48,6 +48,7 @@ def simulate_updates(
     periods: int = 20,
     seed: int = 0,
     max_tasks: int = 1_000_000,
+    transform: Transform | None = None,
 ) -> UpdatePeriods:
     """Run many model-update periods.
 
@@ -66,6 +67,7 @@ def simulate_updates(
         periods: number of model updates.
         seed: of the fading; every policy and every placement sees the same paths.
         max_tasks: most tasks to simulate.
+        transform: what the policy takes, from observations of shape (batch, M+2); see ``evaluate``.
 
     Returns:
         UpdatePeriods: arrays of shape (periods,); ``per_task.interval()`` is to be compared with
@@ -79,7 +81,7 @@ def simulate_updates(
     layers = _checked_placement(scenario, placement)
     tasks, simulated = _schedule(scenario.tasks_per_update, periods, max_tasks)
     download = scenario.one_download(layers)
-    spent = _spend(policy, scenario.problem(layers), scenario.layers, int(simulated.sum()), seed)
+    spent = _spend(policy, scenario, layers, int(simulated.sum()), seed, transform)
     of_tasks = spent.map(lambda amount: _per_period(amount, tasks, simulated))
     return UpdatePeriods(
         placement=layers,
@@ -128,11 +130,13 @@ def _per_period(spent: FloatArray, tasks: FloatArray, simulated: IntArray) -> Fl
     return np.asarray(sums * np.where(simulated > 0, tasks / np.maximum(simulated, 1), 0.0))
 
 
-def _spend(policy: Policy, problem: StoppingProblem, layers: int, tasks: int, seed: int) -> Amounts[FloatArray]:
+def _spend(
+    policy: Policy, scenario: Scenario, placement: int, tasks: int, seed: int, transform: Transform | None
+) -> Amounts[FloatArray]:
     """ETC, seconds and joules of every task, shape (tasks,) each."""
-    rng, batches = np.random.default_rng(seed), []
+    problem, rng, batches = scenario.problem(placement), np.random.default_rng(seed), []
     for first in range(0, tasks, _TASKS_PER_BATCH):
         size = min(_TASKS_PER_BATCH, tasks - first)
-        paths = problem.process.paths(rng, (size,), layers + 1)  # all stages, so that placements share their fading
-        batches.append(rollout(policy, problem, paths[:, : problem.horizon + 1]))
+        paths = problem.process.paths(rng, (size,), scenario.layers + 1)  # all, so that placements share their fading
+        batches.append(rollout(policy, problem, paths[:, : placement + 1], transform))
     return reduce(lambda one, other: one.combine(other, lambda a, b: np.concatenate([a, b])), batches)

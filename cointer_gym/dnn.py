@@ -1,36 +1,48 @@
 """Layer profiles of deep neural networks: what each layer costs to run and how large the feature behind it is."""
 
-import json
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from cointer_gym.records import Model, read_only
+from cointer_gym.files import read_json
+from cointer_gym.records import (
+    LARGEST_COUNT,
+    Count,
+    Label,
+    Model,
+    Name,
+    NonNegative,
+    Positive,
+    Remark,
+    find_file,
+    read_only,
+)
 from cointer_gym.units import FloatArray
 
-_CATALOGUE = resources.files("cointer_gym") / "data" / "dnns"
+MAX_LAYERS = 2_000
+_INPUT = "input"
+_CATALOGUE = Path(__file__).parent / "data" / "dnns"
 
-NonNegative = Annotated[float, Field(ge=0)]
+Size = Annotated[int, Field(gt=0, le=LARGEST_COUNT)]
 
 
 class Layer(Model):
     """One layer, ending at a cut point where a single tensor crosses.
 
     Args:
-        name: label in tables and pictures.
+        name: label in tables and pictures; no other layer of the network has it, nor is it ``input``.
         output_elements: number of elements of the feature behind the layer.
         flops: work in FLOP (one multiply-accumulate is 2); may be left out where the computers have measured times.
         parameters: number of parameters, which the device downloads with the layer.
     """
 
-    name: str
-    output_elements: int = Field(gt=0)
+    name: Label
+    output_elements: Size
     flops: NonNegative | None = None
-    parameters: int = Field(default=0, ge=0)
+    parameters: Count = 0
 
 
 class Dnn(Model):
@@ -42,20 +54,20 @@ class Dnn(Model):
     Args:
         name: short name.
         input_elements: number of elements of the raw input.
-        layers: the layers in order, at least one.
+        layers: the layers in order, 1 to 2 000 of them.
         feature_bits_per_element: precision of intermediate features, bits.
         input_bits_per_element: precision of the raw input, bits.
         parameter_bits_per_element: precision of downloaded parameters, bits.
     """
 
-    name: str
-    description: str = ""
-    source: str = "assumed"
-    input_elements: int = Field(gt=0)
-    layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
-    feature_bits_per_element: float = Field(default=32.0, gt=0)
-    input_bits_per_element: float = Field(default=8.0, gt=0)
-    parameter_bits_per_element: float = Field(default=32.0, gt=0)
+    name: Name
+    description: Remark = ""
+    source: Remark = "assumed"
+    input_elements: Size
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_LAYERS)]
+    feature_bits_per_element: Positive = 32.0
+    input_bits_per_element: Positive = 8.0
+    parameter_bits_per_element: Positive = 32.0
 
     @model_validator(mode="before")
     @classmethod
@@ -65,17 +77,39 @@ class Dnn(Model):
         if isinstance(data, dict) and "profile" in data:
             if "layers" in data:
                 raise ValueError("give either profile or layers, not both")
-            return _read_profile(str(data["profile"])) | {key: value for key, value in data.items() if key != "profile"}
+            return read_profile(data["profile"]) | {key: value for key, value in data.items() if key != "profile"}
         return data
 
+    @field_validator("layers", mode="before")
     @classmethod
-    def load(cls, profile: str) -> "Dnn":
+    def _countable(cls, layers: Any) -> Any:
+        """Counted before they are read one by one: time and memory of what follows grow with their square."""
+        if isinstance(layers, list | tuple) and not 1 <= len(layers) <= MAX_LAYERS:
+            raise ValueError(
+                f"has {len(layers)} layers, allowed are 1 to {MAX_LAYERS}, so that placements are solved and "
+                "policies scored in about a minute; blocks of layers may count as one"
+            )
+        return layers
+
+    @field_validator("layers")
+    @classmethod
+    def _names_differ(cls, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        seen = {_INPUT: -1}
+        for index, layer in enumerate(layers):
+            other = seen.setdefault(layer.name, index)
+            if other != index:
+                where = f"layers.{other}" if other >= 0 else "the input"
+                raise ValueError(f"layers.{index}.name = {layer.name!r} is the name of {where}, too; names must differ")
+        return layers
+
+    @classmethod
+    def load(cls, profile: str | Path) -> "Dnn":
         """Read a built-in network by name (see ``list_dnns``) or a JSON file by path.
 
         Raises:
             ValueError: unknown name, unreadable file, or a field out of range.
         """
-        return cls.model_validate(profile)
+        return cls.model_validate({"profile": profile})
 
     @cached_property
     def output_bits(self) -> FloatArray:
@@ -91,24 +125,21 @@ class Dnn(Model):
     @property
     def stage_names(self) -> tuple[str, ...]:
         """Names of the features 0..L: ``input`` and then one per layer."""
-        return ("input", *(layer.name for layer in self.layers))
+        return (_INPUT, *(layer.name for layer in self.layers))
 
 
 def list_dnns() -> list[str]:
     """Names of the built-in networks, sorted."""
-    return sorted(entry.name.removesuffix(".json") for entry in _CATALOGUE.iterdir() if entry.name.endswith(".json"))
+    return sorted(path.stem for path in _CATALOGUE.glob("*.json"))
 
 
-def _read_profile(profile: str) -> dict[str, Any]:
-    path = _CATALOGUE / f"{profile}.json" if profile in list_dnns() else Path(profile)
-    if not path.is_file():
-        raise ValueError(
-            f"profile = {profile!r} is neither a file nor one of the built-in networks {', '.join(list_dnns())}"
-        )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"profile {profile!r} is not valid JSON: {error}") from error
+def read_profile(profile: str | Path) -> dict[str, Any]:
+    """The content of a profile, built-in by name or a JSON file by path.
+
+    Raises:
+        ValueError: there is none, or the file cannot be read or holds no JSON object.
+    """
+    content = read_json(find_file("profile", profile, _CATALOGUE, "built-in networks"))
     if not isinstance(content, dict):
-        raise ValueError(f"profile {profile!r} must hold a JSON object, got {type(content).__name__}")
+        raise ValueError(f"profile {str(profile)!r} must hold a JSON object, got {type(content).__name__}")
     return content

@@ -3,10 +3,10 @@
 from typing import Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from cointer_gym.dnn import Dnn, NonNegative
-from cointer_gym.records import Model
+from cointer_gym.dnn import Dnn
+from cointer_gym.records import Factor, Model, NonNegative, Positive
 from cointer_gym.units import FloatArray
 
 
@@ -45,10 +45,11 @@ class Measurement(Model):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        names = [layer.name for layer in self.layers]
-        twice = [name for index, name in enumerate(names) if name in names[:index]]
-        if twice:
-            raise ValueError(f"layer {twice[0]!r} is measured twice")
+        seen = set()
+        for layer in self.layers:
+            if layer.name in seen:
+                raise ValueError(f"layer {layer.name!r} is measured twice")
+            seen.add(layer.name)
         return self
 
 
@@ -61,9 +62,9 @@ class Dvfs(Model):
         kappa: effective switched capacitance, W s^3.
     """
 
-    clock_hz: float = Field(gt=0)
-    flop_per_cycle: float = Field(gt=0)
-    kappa: float = Field(ge=0)
+    clock_hz: Positive
+    flop_per_cycle: Positive
+    kappa: Factor
 
 
 class Device(Model):
@@ -77,10 +78,10 @@ class Device(Model):
         measured: measured times and energies of layers; they win over work / speed.
     """
 
-    flops_per_s: float | None = Field(default=None, gt=0)
-    compute_power_w: float | None = Field(default=None, ge=0)
+    flops_per_s: Positive | None = None
+    compute_power_w: NonNegative | None = None
     dvfs: Dvfs | None = None
-    memory_bytes: float | None = Field(default=None, ge=0)
+    memory_bytes: NonNegative | None = None
     measured: Measurement | None = None
 
     @model_validator(mode="after")
@@ -135,7 +136,7 @@ class EdgeServer(Model):
         measured: measured times of layers; they win over work / speed.
     """
 
-    flops_per_s: float = Field(gt=0)
+    flops_per_s: Positive
     measured: Measurement | None = None
 
     def measured_layers(self, dnn: Dnn) -> tuple[MeasuredLayer | None, ...]:
@@ -152,11 +153,11 @@ def _measured_layers(computer: str, measurement: Measurement | None, dnn: Dnn) -
         return (None,) * len(dnn.layers)
     if measurement.network != dnn.name:
         raise ValueError(f"{computer}.measured.network = {measurement.network!r} must be the network, {dnn.name!r}")
-    names = [layer.name for layer in dnn.layers]
+    names = dict.fromkeys(layer.name for layer in dnn.layers)
     for index, layer in enumerate(measurement.layers):
-        if names.count(layer.name) != 1:
+        if layer.name not in names:
             field = f"{computer}.measured.layers.{index}.name"
-            raise ValueError(f"{field} = {layer.name!r} must be the name of exactly one layer of {dnn.name}")
+            raise ValueError(f"{field} = {layer.name!r} must be the name of a layer of {dnn.name}")
     measured = {layer.name: layer for layer in measurement.layers}
     return tuple(measured.get(name) for name in names)
 

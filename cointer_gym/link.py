@@ -3,7 +3,7 @@
 import numpy as np
 from pydantic import Field
 
-from cointer_gym.records import Model
+from cointer_gym.records import Decibel, Model, NonNegative, Positive
 from cointer_gym.units import BOLTZMANN_NOISE_DBM_PER_HZ, linear_to_db, w_to_dbm
 
 _SPEED_OF_LIGHT_M_PER_S = 299_792_458.0
@@ -19,10 +19,10 @@ class Link(Model):
         rx_power_w: power drawn while receiving the model, W.
     """
 
-    bandwidth_hz: float = Field(gt=0)
-    tx_power_w: float = Field(gt=0)
-    downlink_bps: float = Field(gt=0)
-    rx_power_w: float = Field(ge=0)
+    bandwidth_hz: Positive
+    tx_power_w: Positive
+    downlink_bps: Positive
+    rx_power_w: NonNegative
 
 
 class LinkBudget(Model):
@@ -40,13 +40,13 @@ class LinkBudget(Model):
     Source: Rappaport, Wireless Communications, 2nd ed., section 4.9.1.
     """
 
-    distance_m: float = Field(gt=0)
-    carrier_hz: float = Field(gt=0)
+    distance_m: Positive
+    carrier_hz: Positive
     path_loss_exponent: float = Field(default=3.0, ge=1.5, le=7)
-    antenna_gain_db: float = 0.0
-    noise_figure_db: float = Field(default=0.0, ge=0)
-    noise_dbm_per_hz: float = BOLTZMANN_NOISE_DBM_PER_HZ
-    reference_distance_m: float = Field(default=1.0, gt=0)
+    antenna_gain_db: Decibel = 0.0
+    noise_figure_db: float = Field(default=0.0, ge=0, le=300)
+    noise_dbm_per_hz: Decibel = BOLTZMANN_NOISE_DBM_PER_HZ
+    reference_distance_m: Positive = 1.0
 
     def mean_snr_db(self, link: Link) -> float:
         """Mean SNR over the uplink bandwidth, dB."""

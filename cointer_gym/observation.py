@@ -1,7 +1,8 @@
 """What the agent sees, and back: one layout per environment, asked by environments, policies and evaluation alike.
 
 A stage as one scalar makes neighbouring layers look alike, which they are not; one-hot lets a linear first layer tell
-them apart.
+them apart. The SNR is cut where the law of the channel says that nothing that matters changes any more
+(``ChannelLaw.snr_range``), so no two SNRs that matter look alike.
 """
 
 from abc import ABC, abstractmethod
@@ -15,8 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from cointer_gym.problem import StoppingProblem
 from cointer_gym.units import FloatArray, IntArray
 
-DECADES_BELOW_MEAN, DECADES_ABOVE_MEAN = -6.0, 2.0
-
 Observation = NDArray[np.float32]
 
 
@@ -29,6 +28,8 @@ class Slot(NamedTuple):
     name: str
     low: float
     high: float
+    range: str = "0 to 1"
+    """From ``low`` to ``high``, in words."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,18 @@ class Layout(ABC):
     Args:
         layers: layers that may be on the device: M of ``CoInference-v0``, L of ``CoInferencePlacement-v0``.
         average_snr: mean linear SNR, to which the SNR slot is relative.
+        snr_range: linear SNRs between which observations tell SNRs apart, 0 < low < high.
     """
 
     layers: int
     average_snr: float
+    snr_range: tuple[float, float]
 
     @classmethod
     def of(cls, problem: StoppingProblem) -> Self:
         """The layout for a problem."""
-        return cls(problem.horizon, problem.channel.average_snr)
+        law = problem.channel
+        return cls(problem.horizon, min(max(law.average_snr, law.snr_range[0]), law.snr_range[1]), law.snr_range)
 
     @abstractmethod
     def describe(self) -> list[Slot]:
@@ -64,21 +68,47 @@ class Layout(ABC):
         low, high = np.repeat(bounds, [slot.width for slot in slots], axis=0).T
         return Box(low, high, dtype=np.float32)
 
-    def snr_decades(self, snr: ArrayLike) -> FloatArray:
-        """The SNR slot: clipped log10(SNR / mean SNR), elementwise."""
-        with np.errstate(divide="ignore"):
-            decades = np.log10(np.asarray(snr, dtype=np.float64) / self.average_snr)
-        return np.clip(decades, DECADES_BELOW_MEAN, DECADES_ABOVE_MEAN)
+    def checked(self, observation: ArrayLike) -> Observation:
+        """Observations of this layout, as an array.
+
+        Raises:
+            ValueError: another number of slots, or NaN.
+        """
+        array = np.asarray(observation)
+        if array.ndim == 0 or array.shape[-1] != self.size:
+            raise ValueError(f"observations have shape {array.shape}, expected {self.size} slots on the last axis")
+        if np.isnan(array).any():
+            raise ValueError("observations hold NaN")
+        return array
+
+    def snr_slot(self, snr: ArrayLike) -> Observation:
+        """The SNR slot: log10(SNR / mean SNR) within ``snr_range``, elementwise; it never falls as the SNR rises."""
+        cut = np.clip(np.asarray(snr, dtype=np.float64), *self.snr_range)
+        return np.log10(cut / self.average_snr).astype(np.float32)
+
+    def threshold_slot(self, threshold_snr: ArrayLike) -> Observation:
+        """What the SNR slot must reach for an SNR to reach a threshold, elementwise: -inf always, inf never.
+
+        An SNR and a threshold that are equal give equal slots, so that decisions agree wherever they are taken.
+        """
+        threshold = np.asarray(threshold_snr, dtype=np.float64)
+        beyond = np.where(threshold > self.snr_range[1], np.inf, self.snr_slot(threshold))
+        return np.where(threshold <= 0, -np.inf, beyond).astype(np.float32)
 
     def snr_edges(self, cells: int) -> FloatArray:
         """SNRs from 0 over the whole range that observations can tell apart, shape (cells + 1,)."""
-        edges = self.average_snr * np.logspace(DECADES_BELOW_MEAN, DECADES_ABOVE_MEAN, cells + 1)
+        edges = np.geomspace(*self.snr_range, cells + 1)
         edges[0] = 0.0
         return np.asarray(edges)
 
+    def _snr_slots(self, more: str = "") -> Slot:
+        """Where the SNR stands: the last slot; 0, the mean, is in its range."""
+        low, high = (float(bound) for bound in self.snr_slot(self.snr_range))
+        name, words = "log10(SNR / mean SNR), cut where the rate changes no more", "that of the channel law"
+        return Slot("", 1, name + more, min(low, 0.0), max(high, 0.0), words)
+
     def _stage_and_snr(self, stage: ArrayLike, snr: ArrayLike) -> Observation:
-        one_hot = np.eye(self.layers + 1, dtype=np.float32)[np.asarray(stage)]
-        return np.concatenate([one_hot, self.snr_decades(snr).astype(np.float32)[..., None]], axis=-1)
+        return np.concatenate([_one_hot(stage, self.layers + 1), self.snr_slot(snr)[..., None]], axis=-1)
 
     def _decode_stage_and_snr(self, slots: NDArray[np.float32]) -> tuple[IntArray, FloatArray]:
         stage = np.argmax(slots[..., :-1], axis=-1)
@@ -92,7 +122,7 @@ class SplittingLayout(Layout):
         """All slots in order."""
         return [
             Slot("0..M", self.layers + 1, "one-hot of the stage (layers done)", 0.0, 1.0),
-            Slot("M+1", 1, "log10(SNR / mean SNR), clipped", DECADES_BELOW_MEAN, DECADES_ABOVE_MEAN),
+            self._snr_slots()._replace(slots="M+1"),
         ]
 
     def encode(self, stage: ArrayLike, snr: ArrayLike) -> Observation:
@@ -105,10 +135,7 @@ class SplittingLayout(Layout):
         Raises:
             ValueError: another number of slots.
         """
-        array = np.asarray(observation)
-        if array.shape[-1] != self.size:
-            raise ValueError(f"observations have {array.shape[-1]} slots, expected {self.size}")
-        return self._decode_stage_and_snr(array)
+        return self._decode_stage_and_snr(self.checked(observation))
 
 
 class PlacementLayout(Layout):
@@ -121,20 +148,21 @@ class PlacementLayout(Layout):
             Slot("0", 1, "1 while the placement is to be chosen", 0.0, 1.0),
             Slot("1..L+1", self.layers + 1, "one-hot of the placement, 0 while it is to be chosen", 0.0, 1.0),
             Slot("L+2..2L+2", self.layers + 1, f"one-hot of the stage, {later}", 0.0, 1.0),
-            Slot("2L+3", 1, f"log10(SNR / mean SNR), clipped; {later}", DECADES_BELOW_MEAN, DECADES_ABOVE_MEAN),
+            self._snr_slots("; 0 while choosing")._replace(slots="2L+3"),
         ]
 
     def encode(self, placement: ArrayLike, stage: ArrayLike, snr: ArrayLike) -> Observation:
         """Observations (..., 2L+4): the phase alone while ``placement`` is -1, then placement, stage and SNR."""
         chosen = np.asarray(placement)
         choosing = (chosen < 0)[..., None]
-        placed = np.eye(self.layers + 1, dtype=np.float32)[np.maximum(chosen, 0)]
-        rest = np.concatenate([placed, self._stage_and_snr(stage, snr)], axis=-1)
+        rest = np.concatenate(
+            [_one_hot(np.maximum(chosen, 0), self.layers + 1), self._stage_and_snr(stage, snr)], axis=-1
+        )
         return np.concatenate([choosing.astype(np.float32), np.where(choosing, np.float32(0), rest)], axis=-1)
 
     def decode(self, observation: ArrayLike) -> tuple[IntArray, IntArray, FloatArray]:
         """Placement (-1 while it is to be chosen), stage and linear SNR behind observations of shape (..., 2L+4)."""
-        array = np.asarray(observation)
+        array = self.checked(observation)
         placed, rest = array[..., 1 : self.layers + 2], array[..., self.layers + 2 :]
         placement = np.where(array[..., 0] > 0.5, -1, np.argmax(placed, axis=-1))
         return placement, *self._decode_stage_and_snr(rest)
@@ -147,3 +175,11 @@ class PlacementLayout(Layout):
         joint[..., self.layers + 2 : self.layers + 1 + seen.shape[-1]] = seen[..., :-1]
         joint[..., -1] = seen[..., -1]
         return joint
+
+
+def _one_hot(index: ArrayLike, slots: int) -> Observation:
+    """1 at ``index`` (any shape), 0 elsewhere; shape (..., slots)."""
+    where = np.asarray(index)[..., None]
+    result = np.zeros((*where.shape[:-1], slots), dtype=np.float32)
+    np.put_along_axis(result, where, np.float32(1), axis=-1)
+    return result

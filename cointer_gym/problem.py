@@ -6,16 +6,19 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cointer_gym.channels import ChannelLaw, Independent, Process
+from cointer_gym.channels import ChannelLaw, Independent, Process, warn_if_lifted
 from cointer_gym.records import Amounts
 from cointer_gym.units import FloatArray
+
+_LARGEST = 1e200  # leaves room for the products with x
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StageTerms:
     """One additive quantity (cost, seconds or joules) of a problem with horizon M.
 
-    Offloading at stage n adds ``airtime[n] * x + edge[n]``; computing layer n+1 on the device adds ``device[n]``.
+    Offloading at stage n adds ``airtime[n] * x + edge[n]``; computing layer n+1 on the device adds ``device[n]``. A
+    problem checks the shapes, and that all entries are from 0 to 1e200.
     """
 
     airtime: FloatArray
@@ -40,17 +43,21 @@ class StoppingProblem:
         c_n                      cost of computing layer n+1 on the device, n = 0..M-1
 
     Args:
-        airtime_cost: A, shape (M+1,), ETC per channel use per bit, >= 0.
-        edge_cost: B, shape (M+1,), ETC, >= 0.
-        device_cost: c, shape (M,), ETC, >= 0.
+        airtime_cost: A, shape (M+1,), ETC per channel use per bit, from 0 to 1e200.
+        edge_cost: B, shape (M+1,), ETC, from 0 to 1e200.
+        device_cost: c, shape (M,), ETC, from 0 to 1e200.
         channel: law of the SNR at each stage, independent from stage to stage.
         completes: the result is ready at stage M (all layers are on the device) and nothing is uploaded there, so
             ``airtime_cost[M]`` and ``edge_cost[M]`` must be 0; otherwise the upload at stage M is forced.
-        time, energy: the same terms in seconds and in joules, if known.
+        time, energy: the same terms in seconds and in joules, if known, under the same conditions.
         stage_names: a label per stage, length M+1; ``0`` to ``M`` unless given.
 
     Raises:
-        ValueError: wrong shape, a negative or non-finite entry, or a forced upload whose mean cost is infinite.
+        ValueError: no channel, wrong shape, an entry that is negative, not finite or too large, or a forced upload
+            whose mean cost is infinite.
+
+    Warns:
+        ClippedSamplesWarning: the default ``min_efficiency`` of the channel changes what its samples say.
     """
 
     airtime_cost: ArrayLike
@@ -63,31 +70,39 @@ class StoppingProblem:
     stage_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.channel, ChannelLaw):
+            raise ValueError(
+                f"channel = {self.channel!r} must be a ChannelLaw, such as cointer_gym.Rayleigh(mean_snr=10)"
+            )
         size = max(np.size(self.airtime_cost), 1)
         for name, expected in (("airtime_cost", size), ("edge_cost", size), ("device_cost", size - 1)):
             object.__setattr__(self, name, _checked(name, getattr(self, name), expected))
+        for name in ("time", "energy"):
+            object.__setattr__(self, name, _checked_terms(name, getattr(self, name), size))
         if not self.stage_names:
             object.__setattr__(self, "stage_names", tuple(str(n) for n in range(size)))
         if len(self.stage_names) != size:
             raise ValueError(f"stage_names has {len(self.stage_names)} entries, expected {size}")
-        for name, terms in (("time", self.time), ("energy", self.energy)):
-            if terms is not None and (terms.airtime.size, terms.edge.size, terms.device.size) != (size, size, size - 1):
-                raise ValueError(f"{name} does not have the shape of the costs: {size} stages, {size - 1} layers")
         self._check_last_stage()
+        if "min_efficiency" not in self.channel.model_fields_set:
+            warn_if_lifted(self.channel)
 
     def _check_last_stage(self) -> None:
-        airtime, edge = float(self.cost.airtime[-1]), float(self.cost.edge[-1])
+        airtime, mean_uses = float(self.cost.airtime[-1]), self.channel.mean_channel_uses_per_bit
         if self.completes and self.horizon == 0:
             raise ValueError("completes = True needs at least one layer, horizon = 0")
-        if self.completes and (airtime or edge):
-            raise ValueError(
-                "completes = True leaves no upload at the last stage: "
-                f"airtime_cost[-1] = {airtime}, edge_cost[-1] = {edge} must be 0"
-            )
-        if not self.completes and airtime > 0 and np.isinf(self.channel.mean_channel_uses_per_bit):
+        named = [("", "_cost", self.cost), ("time.", "", self.time), ("energy.", "", self.energy)]
+        for before, after, terms in named if self.completes else ():
+            if terms is not None and (terms.airtime[-1] or terms.edge[-1]):
+                raise ValueError(
+                    "completes = True leaves no upload at the last stage: "
+                    f"{before}airtime{after}[-1] = {terms.airtime[-1]}, "
+                    f"{before}edge{after}[-1] = {terms.edge[-1]} must be 0"
+                )
+        if not self.completes and airtime > 0 and np.isinf(mean_uses):
             raise ValueError(
                 f"min_efficiency = {self.channel.min_efficiency} makes the mean cost of the forced upload at stage "
-                f"{self.horizon} infinite: E[1/log2(1 + SNR)] diverges because fading reaches SNR 0. "
+                f"{self.horizon} infinite: E[1/log2(1 + SNR)] diverges because SNRs near 0 are too likely. "
                 "Give min_efficiency > 0 (default 0.1523 bit/s/Hz, the lowest CQI of LTE), or place all layers so that "
                 "no upload is forced"
             )
@@ -125,12 +140,21 @@ class StoppingProblem:
         return np.asarray(spent + self.cost.mean_upload(self.channel))
 
 
+def _checked_terms(name: str, terms: StageTerms | None, size: int) -> StageTerms | None:
+    if terms is None:
+        return None
+    lengths = {"airtime": size, "edge": size, "device": size - 1}
+    return StageTerms(
+        **{field: _checked(f"{name}.{field}", getattr(terms, field), length) for field, length in lengths.items()}
+    )
+
+
 def _checked(name: str, values: ArrayLike, size: int) -> FloatArray:
     array = np.array(values, dtype=np.float64)
     if array.shape != (size,):
         raise ValueError(f"{name} has shape {array.shape}, expected ({size},)")
-    bad = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))
+    bad = np.flatnonzero(~((array >= 0) & (array <= _LARGEST)))
     if bad.size:
-        raise ValueError(f"{name}[{bad[0]}] = {array[bad[0]]} must be finite and >= 0")
+        raise ValueError(f"{name}[{bad[0]}] = {array[bad[0]]} must be finite and from 0 to {_LARGEST:g}")
     array.setflags(write=False)
     return array

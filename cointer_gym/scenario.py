@@ -11,11 +11,12 @@ from cointer_gym import loading
 from cointer_gym.channels.law import ChannelLaw
 from cointer_gym.channels.settings import ChannelSettings
 from cointer_gym.dnn import Dnn
+from cointer_gym.faults import describe
 from cointer_gym.hardware import Device, EdgeServer
 from cointer_gym.link import Link
 from cointer_gym.loading import list_scenarios
 from cointer_gym.problem import StageTerms, StoppingProblem
-from cointer_gym.records import Amounts, Model, checked_integer, read_only
+from cointer_gym.records import Amounts, Model, Name, NonNegative, Positive, Remark, checked_integer, read_only
 from cointer_gym.units import FloatArray
 
 __all__ = ["Scenario", "Weights", "list_scenarios"]
@@ -31,8 +32,8 @@ class Weights(Model):
         energy_weight: 1/J.
     """
 
-    time_weight: float = Field(default=1.0, ge=0)
-    energy_weight: float = Field(default=1.0, ge=0)
+    time_weight: NonNegative = 1.0
+    energy_weight: NonNegative = 1.0
 
     @model_validator(mode="after")
     def _not_both_zero(self) -> Self:
@@ -53,7 +54,7 @@ class Scenario(Model):
     """Everything needed to pose the stopping problem and the placement problem.
 
     Args:
-        name: short name.
+        name: short name, of which folders are called.
         description: one line.
         dnn: the network; ``{"profile": name or path}`` or the layers themselves.
         device, edge, link, channel: hardware and radio.
@@ -62,15 +63,15 @@ class Scenario(Model):
         sources: where each constant comes from, keyed by dotted field name.
     """
 
-    name: str
-    description: str = ""
+    name: Name
+    description: Remark = ""
     dnn: Dnn
     device: Device
     edge: EdgeServer
     link: Link
     channel: ChannelSettings
     weights: Weights = Weights()
-    tasks_per_update: float = Field(default=1000.0, gt=0)
+    tasks_per_update: Positive = 1000.0
     sources: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -90,7 +91,9 @@ class Scenario(Model):
 
         Args:
             scenario: built-in name (see ``list_scenarios``), path to a ``.toml`` file, or a dictionary of its content.
-            **overrides: dotted field names and their new values, e.g. ``**{"link.bandwidth_hz": 1e6}``.
+            **overrides: dotted field names and their new values, e.g. ``**{"link.bandwidth_hz": 1e6}``; None takes a
+                field away, so that its default holds. Another ``dnn.profile`` keeps the precision only, another
+                ``channel.law`` the fields that it takes, too.
 
         Returns:
             Scenario: validated and immutable.
@@ -103,21 +106,19 @@ class Scenario(Model):
             if not overrides:
                 return scenario
             content, origin = scenario.model_dump(exclude_none=True), scenario.name
-            if "dnn.profile" in overrides:  # another network keeps the precision, not the layers
-                content["dnn"] = {
-                    name: value for name, value in content["dnn"].items() if name.endswith("_per_element")
-                }
         elif isinstance(scenario, dict):
             content, origin = scenario, str(scenario.get("name", "given as a dictionary"))
         else:
-            content, origin = loading.read_toml(str(scenario)), str(scenario)
+            content, origin = loading.read_toml(scenario), str(scenario)
         try:
-            return cls.model_validate(loading.override(content, overrides))
+            return cls.model_validate(loading.override(content, overrides, cls))
         except ValidationError as error:
-            raise ValueError(f"scenario {origin}: {loading.describe(error, cls)}") from None
+            raise ValueError(f"scenario {origin}: {describe(error, cls)}") from None
+        except ValueError as error:
+            raise ValueError(f"scenario {origin}: {error}") from error
 
     def replace(self, **overrides: Any) -> "Scenario":
-        """A copy with dotted fields replaced, validated again."""
+        """A copy with dotted fields replaced, by the rules of ``load``, and validated again."""
         return Scenario.load(self, **overrides)
 
     @property

@@ -23,12 +23,12 @@ def excess(cost: float, optimum: float) -> str:
 
 def db(snr: float, digits: int = 1) -> str:
     """A linear SNR in dB, with its unit."""
-    return f"{float(linear_to_db(snr)):.{digits}f} dB"
+    return f"{float(linear_to_db(snr)):z.{digits}f} dB"
 
 
 def threshold(snr: float, digits: int = 2) -> str:
     """A linear threshold in dB, ``always`` or ``never``."""
-    return "always" if snr <= 0 else "never" if np.isinf(snr) else f"{float(linear_to_db(snr)):.{digits}f}"
+    return "always" if snr <= 0 else "never" if np.isinf(snr) else f"{float(linear_to_db(snr)):z.{digits}f}"
 
 
 def minus(text: str) -> str:

@@ -13,6 +13,14 @@ def oracle():
     return oracles
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_key(tmp_path_factory):
+    """Checkpoints are sealed with a key of the tests, also in other processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture
 def small_training(monkeypatch, tmp_path):
     """One thread, because networks this small lose time with more; logs go where they are cleaned up."""

@@ -2,7 +2,7 @@
 
 from cointer_gym.channels.empirical import Empirical
 from cointer_gym.channels.fading import FadingLaw
-from cointer_gym.channels.law import LAWS, ChannelLaw, OffloadMoments
+from cointer_gym.channels.law import LAWS, ChannelLaw, ClippedSamplesWarning, OffloadMoments, warn_if_lifted
 from cointer_gym.channels.laws import Nakagami, Rayleigh, Rician
 from cointer_gym.channels.process import Independent, Process
 from cointer_gym.channels.rate import LTE_MAX_EFFICIENCY, LTE_MIN_EFFICIENCY, Rate
@@ -14,6 +14,7 @@ __all__ = [
     "LTE_MIN_EFFICIENCY",
     "ChannelLaw",
     "ChannelSettings",
+    "ClippedSamplesWarning",
     "Empirical",
     "FadingLaw",
     "Independent",
@@ -23,4 +24,5 @@ __all__ = [
     "Rate",
     "Rayleigh",
     "Rician",
+    "warn_if_lifted",
 ]

@@ -8,14 +8,18 @@ from numpy.typing import ArrayLike
 from pydantic import Field, field_validator
 
 from cointer_gym.channels.law import ChannelLaw, OffloadMoments
-from cointer_gym.units import FloatArray, IntArray
+from cointer_gym.channels.rate import Rate
+from cointer_gym.records import LARGEST
+from cointer_gym.units import FloatArray, IntArray, linear_to_db
+
+_HARDLY = 0.01  # a share that needs no word
 
 
 class Empirical(ChannelLaw):
     """The empirical law of a measured SNR trace: stages draw from it independently, with replacement.
 
     Args:
-        snr: linear SNR samples, finite and >= 0, at least one.
+        snr: linear SNR samples from 0 to 1e30, at least one; or ``trace_snr_db``.
     """
 
     in_db: ClassVar[dict[str, str]] = {"trace_snr_db": "snr"}
@@ -25,14 +29,21 @@ class Empirical(ChannelLaw):
     @field_validator("snr")
     @classmethod
     def _valid_samples(cls, snr: tuple[float, ...]) -> tuple[float, ...]:
-        bad = np.flatnonzero(~(np.isfinite(snr) & (np.asarray(snr) >= 0)))
+        bad = np.flatnonzero(~((np.asarray(snr) >= 0) & (np.asarray(snr) <= LARGEST)))
         if bad.size:
-            raise ValueError(f"snr[{bad[0]}] = {snr[bad[0]]} must be finite and >= 0")
+            raise ValueError(f"snr[{bad[0]}] = {snr[bad[0]]} must be from 0 to {LARGEST:g}")
         return snr
 
     @cached_property
     def _sorted_snr(self) -> FloatArray:
         return np.sort(np.asarray(self.snr, dtype=np.float64))
+
+    def _support(self) -> tuple[float, float]:
+        """The smallest and the largest sample; an SNR of 0 never matters as a number unless it has a rate."""
+        if self.min_efficiency > 0:
+            return float(self._sorted_snr[0]), float(self._sorted_snr[-1])
+        positive = self._sorted_snr[self._sorted_snr > 0]
+        return (float(positive[0]), float(positive[-1])) if positive.size else (1.0, 1.0)
 
     @cached_property
     def _sorted_uses(self) -> tuple[FloatArray, FloatArray]:
@@ -55,6 +66,21 @@ class Empirical(ChannelLaw):
         """The distinct values of x: the distribution function is constant between them."""
         return np.unique(self._sorted_uses[0])
 
+    def lifted(self) -> str | None:
+        """Says it if the most robust rate lifts more than 1 % of the samples, or takes more than 1 % off E[x]."""
+        robust = self.rate.snr(self.rate.most_uses)
+        count, size = int(np.searchsorted(self._sorted_snr, robust)), self._sorted_snr.size
+        mean = self.mean_channel_uses_per_bit
+        measured = float(Rate(0.0, self.max_efficiency).channel_uses_per_bit(self._sorted_snr).mean())
+        if count <= _HARDLY * size and measured - mean <= _HARDLY * mean:
+            return None
+        return (
+            f"min_efficiency = {self.min_efficiency:g} bit/s/Hz, the default, lifts {count} of the {size} samples of "
+            f"the trace, those below {float(linear_to_db(robust)):.1f} dB: E[x] is {mean:.4g} channel uses per bit, by "
+            f"the samples it would be {measured:.4g}. Write min_efficiency = {self.min_efficiency:g} if the link has "
+            "so robust a scheme, else the efficiency of its own most robust one, or 0 for none"
+        )
+
     def sample_snr(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """Draw samples of the trace with replacement."""
         return self._sorted_snr[rng.integers(self._sorted_snr.size, size=shape)]
@@ -65,6 +91,11 @@ class Empirical(ChannelLaw):
             1.0
             - np.searchsorted(self._sorted_snr, np.asarray(snr, dtype=np.float64), side="left") / self._sorted_snr.size
         )
+
+    def outage(self, snr: ArrayLike) -> FloatArray:
+        """Share of samples below ``snr``."""
+        given = np.asarray(snr, dtype=np.float64)
+        return np.asarray(np.searchsorted(self._sorted_snr, given, side="left") / self._sorted_snr.size)
 
     def cdf(self, channel_uses: ArrayLike) -> FloatArray:
         """Share of samples with x <= t."""
@@ -88,8 +119,28 @@ class Empirical(ChannelLaw):
         with np.errstate(invalid="ignore"):
             return np.where(below > 0, (tau * below - sums[below]) / uses.size, 0.0)
 
+    def capped_mean(self, channel_uses: ArrayLike) -> FloatArray:
+        """E[min(x, tau)], piecewise linear and exact."""
+        tau = np.asarray(channel_uses, dtype=np.float64)
+        uses, sums = self._sorted_uses
+        below = np.searchsorted(uses, tau, side="right")
+        with np.errstate(invalid="ignore"):
+            capped = (sums[below] + tau * (uses.size - below)) / uses.size
+        return np.where(below < uses.size, capped, self.mean_channel_uses_per_bit)
+
+    def mean_excess(self, channel_uses: ArrayLike) -> FloatArray:
+        """E[(x - tau)^+], piecewise linear and exact."""
+        tau = np.asarray(channel_uses, dtype=np.float64)
+        uses, _ = self._sorted_uses
+        below = np.searchsorted(uses, tau, side="right")
+        above = np.append(np.cumsum(uses[::-1])[::-1], 0.0)
+        with np.errstate(invalid="ignore"):
+            excess = (above[below] - tau * (uses.size - below)) / uses.size
+        return np.where(below < uses.size, np.maximum(excess, 0.0), 0.0)
+
     def offload_moments(self, threshold_snr: ArrayLike) -> OffloadMoments:
         """Share of samples at or above the threshold, and the sum of their x over the number of all samples."""
         snr = np.asarray(threshold_snr, dtype=np.float64)
         count = self._sorted_snr.size - np.searchsorted(self._sorted_snr, snr, side="left")
-        return OffloadMoments(count / self._sorted_snr.size, self._sorted_uses[1][count] / self._sorted_snr.size)
+        size = self._sorted_snr.size
+        return OffloadMoments(count / size, self._sorted_uses[1][count] / size, (size - count) / size)

@@ -1,33 +1,34 @@
 """Continuous fading laws: SNR = mean SNR x g with a unit-mean power gain g.
 
-Substituting u = 1/t turns the lower partial moment and the mean of x = 1/eta into integrals of the survival (or
-distribution) function of the SNR over the efficiency axis,
+Substituting u = 1/t turns the moments of x = 1/eta into integrals of the survival or of the distribution function of
+the SNR over the efficiency axis,
 
-    Phi(tau) = int_{1/tau}^{eta_max} P(SNR >= 2^u - 1) / u^2 du
-    E[x]     = 1/eta_max + int_{eta_min}^{eta_max} P(SNR < 2^u - 1) / u^2 du.
+    Phi(tau)       = E[(tau - x)^+] = int_{1/tau}^{eta_max} P(SNR >= 2^u - 1) / u^2 du
+    E[min(x, tau)] = 1/eta_max + int_{max(1/tau, eta_min)}^{eta_max} P(SNR < 2^u - 1) / u^2 du
+    E[(x - tau)^+] = int_{eta_min}^{1/tau} P(SNR < 2^u - 1) / u^2 du.
 
-A composite Gauss-Legendre rule follows the decay of the integrand; its tail sums are tabulated once, so a query costs
-one panel and all terms are positive: the result is accurate in relative terms, far into the tail.
+The sums of the panels of a quadrature rule are tabulated once, so a query costs one panel. All terms are positive: each
+result is accurate in relative terms, however small or large it is. Below the lowest panel, at efficiencies that matter
+only without a most robust rate, P(g < eps) is taken as a power of eps.
 """
 
+import sys
 from abc import abstractmethod
-from collections.abc import Callable
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
+from scipy.special import exprel
 
 from cointer_gym.channels.law import ChannelLaw, OffloadMoments
-from cointer_gym.channels.rate import Rate
-from cointer_gym.units import FloatArray
+from cointer_gym.channels.quadrature import Probability, gain_at, integral, panel_edges
+from cointer_gym.units import FloatArray, IntArray
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
-_SMALLEST_EFFICIENCY = 1e-14  # stands for 0 in the table; P(SNR >= 2^1e-14 - 1) is 1 to 1e-11 at mean SNR >= -30 dB
-_EXPONENT_PER_PANEL = 3.0  # survival falls by at most e^-3 over a panel: 16 nodes are then exact to rounding
-_UNDERFLOW_EXPONENT = 740.0  # e^-740 is the end of double precision
-_LADDER = 48  # breakpoints of a continuous law
+_LOWEST_GAIN = 1e-290  # of the tables; what is left of double precision below is for powers of the gain
+_LADDER = np.geomspace(1e-10, 740.0, 48)  # breakpoints by -log P(SNR >= snr); e^-740 is the end of double precision
+_SAME_POWER = 1e-9  # exponents that differ by less cannot be told apart
 
 
 class FadingLaw(ChannelLaw):
@@ -42,7 +43,7 @@ class FadingLaw(ChannelLaw):
 
     in_db: ClassVar[dict[str, str]] = {"mean_snr_db": "mean_snr"}
 
-    mean_snr: float = Field(gt=0)
+    mean_snr: float = Field(gt=0, le=1e30)
 
     @abstractmethod
     def gain_survival(self, gain: FloatArray) -> FloatArray:
@@ -76,70 +77,119 @@ class FadingLaw(ChannelLaw):
         with np.errstate(over="ignore"):
             return np.where(given <= 0, 1.0, self.gain_survival(given / self.mean_snr))
 
+    def outage(self, snr: ArrayLike) -> FloatArray:
+        """P(SNR < snr), elementwise, accurate in relative terms near 0."""
+        given = np.asarray(snr, dtype=np.float64)
+        with np.errstate(over="ignore"):
+            return np.where(given <= 0, 0.0, self.gain_cdf(given / self.mean_snr))
+
     @cached_property
     def breakpoints(self) -> FloatArray:
-        """The ends of the support, and in between the x at which -log P(SNR >= snr) passes a geometric ladder."""
-        ladder = np.log(np.geomspace(1e-10, _UNDERFLOW_EXPONENT, _LADDER))
+        """The ends of the support, a geometric ladder of -log P(SNR >= snr) in the bulk, and of x beyond."""
+        edges, gain = self._edges, gain_at(self._edges, self.mean_snr)
         with np.errstate(divide="ignore"):
-            exponent = -np.log(self.survival(np.exp2(self._edges) - 1.0))
-        efficiency = np.interp(ladder, np.log(np.maximum(exponent, 1e-300)), self._edges)
-        return np.unique(np.concatenate([[self.rate.fewest_uses], 1.0 / efficiency, [self.rate.most_uses]]))
-
-    @cached_property
-    def _edges(self) -> FloatArray:
-        return panel_edges(self.mean_snr, self.tail_rate, self.rate)
-
-    @cached_property
-    def _tail_integrals(self) -> FloatArray:
-        """Phi at every panel edge: sums of the panels above it."""
-        panels = integral(self.gain_survival, self.mean_snr, self._edges[:-1], self._edges[1:])
-        return np.append(np.cumsum(panels[::-1])[::-1], 0.0)
+            exponent = np.where(gain < 1, -np.log1p(-self.gain_cdf(gain)), -np.log(self.gain_survival(gain)))
+        bulk = np.interp(np.log(_LADDER), np.log(np.maximum(exponent, 1e-300)), edges)
+        beyond = np.geomspace(edges[0], bulk[0], int(np.ceil(np.log(bulk[0] / edges[0]))) + 1)
+        inside = 1.0 / np.concatenate([beyond, bulk])
+        return np.unique(np.concatenate([[self.rate.fewest_uses], inside, [self.rate.most_uses]]))
 
     @cached_property
     def mean_channel_uses_per_bit(self) -> float:
-        """E[x] = 1/eta_max + int P(SNR < 2^u - 1) / u^2 du, s Hz/bit."""
-        if self.min_efficiency == 0:
-            return float("inf")
-        panels = integral(self.gain_cdf, self.mean_snr, self._edges[:-1], self._edges[1:])
-        return float(1.0 / self._edges[-1] + panels.sum())
+        """E[x], s Hz/bit; infinite without a most robust rate unless P(g < eps) falls faster than eps."""
+        return float(self.capped_mean(np.inf))
 
     def lower_partial_moment(self, channel_uses: ArrayLike) -> FloatArray:
         """Phi(tau), elementwise; linear beyond the largest x."""
         tau = np.asarray(channel_uses, dtype=np.float64)
+        efficiency, panel = self._locate(tau)
+        first = integral(self.gain_survival, self.mean_snr, efficiency, self._edges[panel + 1])
+        return np.asarray(self._survival_above[panel + 1] + first + np.maximum(tau - 1.0 / self._edges[0], 0.0))
+
+    def capped_mean(self, channel_uses: ArrayLike) -> FloatArray:
+        """E[min(x, tau)], elementwise."""
+        tau = np.asarray(channel_uses, dtype=np.float64)
+        efficiency, panel = self._locate(tau)
+        first = integral(self.gain_cdf, self.mean_snr, efficiency, self._edges[panel + 1])
+        least = 1.0 / self._edges[-1]
+        return np.where(tau <= least, tau, least + self._outage_above[panel + 1] + first + self._deep(tau))
+
+    def mean_excess(self, channel_uses: ArrayLike) -> FloatArray:
+        """E[(x - tau)^+], elementwise."""
+        tau = np.asarray(channel_uses, dtype=np.float64)
+        efficiency, panel = self._locate(tau)
+        last = integral(self.gain_cdf, self.mean_snr, self._edges[panel], efficiency)
+        deep = self._deep(np.asarray(np.inf)) - self._deep(np.minimum(tau, sys.float_info.max))
+        excess = np.maximum(1.0 / self._edges[-1] - tau, 0.0) + self._outage_below[panel] + last + deep
+        return np.where(tau < np.inf, excess, 0.0)
+
+    def offload_moments(self, threshold_snr: ArrayLike) -> OffloadMoments:
+        """P(SNR >= threshold) and E[x; SNR >= threshold].
+
+        With tau = x(threshold) that is tau P(SNR >= threshold) - Phi(tau), or E[min(x, tau)] - tau P(SNR < threshold):
+        the one that is no small difference of large numbers.
+        """
+        snr = np.asarray(threshold_snr, dtype=np.float64)
+        offload, wait, tau = self.survival(snr), self.outage(snr), self.channel_uses_per_bit(snr)
+        with np.errstate(invalid="ignore"):  # inf - inf at SNR 0 of a pure Shannon link, replaced below
+            rare, usual = tau * offload - self.lower_partial_moment(tau), self.capped_mean(tau) - tau * wait
+        uses = np.maximum(np.where(offload < wait, rare, usual), 0.0)
+        return OffloadMoments(offload, np.where(snr <= 0, self.mean_channel_uses_per_bit, uses), wait)
+
+    @cached_property
+    def _edges(self) -> FloatArray:
+        lowest = max(_LOWEST_GAIN * self.mean_snr, 1e-300)
+        return panel_edges(self.gain_survival, self.gain_cdf, self.mean_snr, self.tail_rate, self.rate, lowest)
+
+    def _locate(self, tau: FloatArray) -> tuple[FloatArray, IntArray]:
+        """The efficiency 1/tau, moved into the tables, and the panel that holds it."""
         edges = self._edges
         with np.errstate(divide="ignore", over="ignore"):
             efficiency = np.clip(1.0 / np.maximum(tau, 0.0), edges[0], edges[-1])
-        panel = np.clip(np.searchsorted(edges, efficiency, side="right") - 1, 0, len(edges) - 2)
-        first = integral(self.gain_survival, self.mean_snr, efficiency, edges[panel + 1])
-        return np.asarray(self._tail_integrals[panel + 1] + first + np.maximum(tau - 1.0 / edges[0], 0.0))
+        return efficiency, np.clip(np.searchsorted(edges, efficiency, side="right") - 1, 0, len(edges) - 2)
 
-    def offload_moments(self, threshold_snr: ArrayLike) -> OffloadMoments:
-        """P(SNR >= threshold), and E[x; SNR >= threshold] = tau P(SNR >= threshold) - Phi(tau), tau = x(threshold)."""
-        snr = np.asarray(threshold_snr, dtype=np.float64)
-        probability = self.survival(snr)
-        tau = self.channel_uses_per_bit(snr)
-        with np.errstate(invalid="ignore"):  # inf - inf at SNR 0 of a pure Shannon link, replaced below
-            moment = np.maximum(tau * probability - self.lower_partial_moment(tau), 0.0)
-        return OffloadMoments(probability, np.where(snr <= 0, self.mean_channel_uses_per_bit, moment))
+    def _panels(self, probability: Probability) -> FloatArray:
+        return integral(probability, self.mean_snr, self._edges[:-1], self._edges[1:])
 
+    @cached_property
+    def _survival_above(self) -> FloatArray:
+        """Sums of the panels above every edge, P(SNR >= 2^u - 1)."""
+        return np.append(np.cumsum(self._panels(self.gain_survival)[::-1])[::-1], 0.0)
 
-def panel_edges(mean_snr: float, tail_rate: float, rate: Rate) -> FloatArray:
-    """Panel edges on the efficiency axis, geometric near 0, then following the decay of the survival function."""
-    end = np.log1p(mean_snr * _UNDERFLOW_EXPONENT / tail_rate) / np.log(2.0)
-    end = end if rate.max_efficiency is None else min(end, rate.max_efficiency)
-    edges = [rate.min_efficiency or _SMALLEST_EFFICIENCY]
-    gain_step = mean_snr * _EXPONENT_PER_PANEL / tail_rate
-    while edges[-1] < end:
-        here = edges[-1]
-        edges.append(min(3.0 * here, here + 1.0, np.log2(2.0**here + gain_step), end))
-    return np.array(edges) if len(edges) > 1 else np.array([edges[0], edges[0]])
+    @cached_property
+    def _outage_panels(self) -> FloatArray:
+        return self._panels(self.gain_cdf)
 
+    @cached_property
+    def _outage_above(self) -> FloatArray:
+        """Sums of the panels above every edge, P(SNR < 2^u - 1)."""
+        return np.append(np.cumsum(self._outage_panels[::-1])[::-1], 0.0)
 
-def integral(
-    gain_probability: Callable[[FloatArray], FloatArray], mean_snr: ArrayLike, low: FloatArray, high: FloatArray
-) -> FloatArray:
-    """Gauss-Legendre value of int_low^high P(u) / u^2 du, elementwise, P a probability of the gain at 2^u - 1."""
-    half = 0.5 * (high - low)
-    efficiency = (0.5 * (high + low))[..., None] + half[..., None] * _NODES
-    gain = np.expm1(efficiency * np.log(2.0)) / np.asarray(mean_snr)[..., None]
-    return half * ((gain_probability(gain) / efficiency**2) @ _WEIGHTS)
+    @cached_property
+    def _outage_below(self) -> FloatArray:
+        """Sums of the panels below every edge, P(SNR < 2^u - 1)."""
+        return np.append(0.0, np.cumsum(self._outage_panels))
+
+    @cached_property
+    def _power_at_0(self) -> tuple[float, float]:
+        """P(SNR < 2^u - 1) at the lowest edge, and the power of u as which it falls to 0."""
+        gain = gain_at(self._edges[0], self.mean_snr)
+        low, high = (float(self.gain_cdf(np.asarray(gain * factor))) for factor in (1.0, 1e100))
+        if low < sys.float_info.min:
+            return 0.0, np.inf
+        power = np.log(high / low) / np.log(1e100)
+        return low, 1.0 if abs(power - 1.0) < _SAME_POWER else float(power)
+
+    def _deep(self, tau: FloatArray) -> FloatArray:
+        """The integral of P(SNR < 2^u - 1) / u^2 from max(1/tau, eta_min) to the lowest edge."""
+        lowest = self._edges[0]
+        if self.min_efficiency >= lowest:
+            return np.zeros_like(tau)
+        probability, power = self._power_at_0
+        if probability == 0.0:
+            return np.zeros_like(tau)
+        depth = np.log(lowest * np.clip(tau, 1.0 / lowest, self.rate.most_uses))
+        everything = probability / lowest / (power - 1.0) if power > 1.0 else np.inf
+        with np.errstate(invalid="ignore", over="ignore"):
+            inside = probability / lowest * depth * exprel((1.0 - power) * depth)
+        return np.where(np.isinf(depth), everything, inside)

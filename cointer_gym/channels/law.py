@@ -7,7 +7,9 @@ E[x] and the first-order lower partial moment
 """
 
 import sys
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -22,6 +24,14 @@ from cointer_gym.units import FloatArray, db_to_linear
 LAWS: dict[str, "type[ChannelLaw]"] = {}
 """Every law that a scenario may name."""
 
+_NEGLIGIBLE = 1e-30  # probability of an SNR that never happens
+_TINY, _HUGE = 1e-300, 1e300  # the SNRs in double precision, with room to multiply
+_HALF_DECADE = float(np.sqrt(10.0))
+
+
+class ClippedSamplesWarning(UserWarning):
+    """A rate limit that nobody wrote down changes what a measured trace says."""
+
 
 class OffloadMoments(NamedTuple):
     """Probability and partial mean of x over the set of SNRs at which a policy offloads."""
@@ -30,6 +40,13 @@ class OffloadMoments(NamedTuple):
     """P(offload), any shape."""
     channel_uses: FloatArray
     """E[x; offload] in channel uses per bit, same shape."""
+    goes_on: FloatArray | None = None
+    """P(continue), same shape; 1 - P(offload) if None, which is 0 where P(continue) is below 1e-16."""
+
+    @property
+    def waiting(self) -> FloatArray:
+        """P(continue), any shape."""
+        return 1.0 - self.probability if self.goes_on is None else self.goes_on
 
 
 class ChannelLaw(Model, ABC):
@@ -39,8 +56,8 @@ class ChannelLaw(Model, ABC):
     name in lower case unless given. Its fields are the fields of the ``[channel]`` table.
 
     Args:
-        min_efficiency: spectral efficiency of the most robust scheme, bit/s/Hz; 0 is pure Shannon (a forced upload then
-            has infinite mean cost and is refused by ``StoppingProblem``).
+        min_efficiency: spectral efficiency of the most robust scheme, bit/s/Hz, at most 100; 0 is pure Shannon (a
+            forced upload then has infinite mean cost under most laws and is refused by ``StoppingProblem``).
         max_efficiency: efficiency of the fastest scheme, bit/s/Hz; None is unlimited.
     """
 
@@ -49,8 +66,8 @@ class ChannelLaw(Model, ABC):
     in_db: ClassVar[dict[str, str]] = {}
     """Fields that may be given in dB: the name that says so, and the linear field."""
 
-    min_efficiency: float = Field(default=LTE_MIN_EFFICIENCY, ge=0)
-    max_efficiency: float | None = Field(default=None, gt=0)
+    min_efficiency: float = Field(default=LTE_MIN_EFFICIENCY, ge=0, le=100)
+    max_efficiency: float | None = Field(default=None, gt=0, le=1e300)
 
     def __init_subclass__(cls, *, law: str | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -83,11 +100,20 @@ class ChannelLaw(Model, ABC):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
+        if 0 < self.min_efficiency < _TINY:
+            raise ValueError(f"min_efficiency = {self.min_efficiency} must be 0 or at least {_TINY:g}")
         if self.max_efficiency is not None and self.max_efficiency <= self.min_efficiency:
             raise ValueError(
                 f"max_efficiency = {self.max_efficiency} must exceed min_efficiency = {self.min_efficiency}"
             )
         return self
+
+    def lifted(self) -> str | None:
+        """What the most robust rate changes about the measurements behind the law, in words; None if hardly anything.
+
+        None by default: a law that is a model contains that rate from the start.
+        """
+        return None
 
     @abstractmethod
     def sample_snr(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
@@ -97,9 +123,24 @@ class ChannelLaw(Model, ABC):
     def survival(self, snr: ArrayLike) -> FloatArray:
         """P(SNR >= snr), elementwise, for linear ``snr`` in [0, inf]."""
 
+    def outage(self, snr: ArrayLike) -> FloatArray:
+        """P(SNR < snr), elementwise; a law that knows it better than as 1 - P(SNR >= snr) says so."""
+        return np.asarray(1.0 - self.survival(snr))
+
     @abstractmethod
     def lower_partial_moment(self, channel_uses: ArrayLike) -> FloatArray:
         """Phi(tau) = E[(tau - x)^+], elementwise, in channel uses per bit."""
+
+    def capped_mean(self, channel_uses: ArrayLike) -> FloatArray:
+        """E[min(x, tau)] = tau - Phi(tau), elementwise; a law that knows it without that difference says so."""
+        tau = np.asarray(channel_uses, dtype=np.float64)
+        with np.errstate(invalid="ignore"):
+            below = tau - self.lower_partial_moment(tau)
+        return np.where(tau >= self.breakpoints[-1], self.mean_channel_uses_per_bit, below)
+
+    def mean_excess(self, channel_uses: ArrayLike) -> FloatArray:
+        """E[(x - tau)^+] = E[x] - E[min(x, tau)], elementwise; a law that knows it better says so."""
+        return np.asarray(np.maximum(self.mean_channel_uses_per_bit - self.capped_mean(channel_uses), 0.0))
 
     @abstractmethod
     def offload_moments(self, threshold_snr: ArrayLike) -> OffloadMoments:
@@ -125,22 +166,42 @@ class ChannelLaw(Model, ABC):
         """The rate through which the SNR is seen."""
         return Rate(self.min_efficiency, self.max_efficiency)
 
+    @cached_property
+    def snr_range(self) -> tuple[float, float]:
+        """Linear SNRs between which all that matters changes, 0 < low < high < inf.
+
+        Below ``low`` and above ``high`` the rate no longer depends on the SNR, or an SNR has a probability below 1e-30.
+        """
+        slowest, fastest = self.rate.snr([self.rate.most_uses, self.rate.fewest_uses])
+        low, high = np.clip(np.clip(self._support(), slowest, fastest), _TINY, _HUGE)
+        return (float(low), float(high)) if low < high else (float(low / _HALF_DECADE), float(low * _HALF_DECADE))
+
+    def _support(self) -> tuple[float, float]:
+        """The SNRs below and above which hardly any draw lies."""
+        low = _crossing(lambda snr: float(self.outage(snr)) >= _NEGLIGIBLE)
+        return low, _crossing(lambda snr: float(self.survival(snr)) < _NEGLIGIBLE)
+
     def channel_uses_per_bit(self, snr: ArrayLike) -> FloatArray:
         """X = 1 / eta(snr) in s Hz/bit, elementwise."""
         return self.rate.channel_uses_per_bit(snr)
 
     def snr_quantile(self, probability: float) -> float:
-        """The linear SNR that a draw stays below with the given probability, by bisection in decades."""
-        low, high = -12.0, 12.0
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            below = 1.0 - float(self.survival(self.average_snr * 10.0**middle)) < probability
-            low, high = (middle, high) if below else (low, middle)
-        return float(self.average_snr * 10.0**high)
+        """The linear SNR that a draw stays below with the given probability.
+
+        Raises:
+            ValueError: ``probability`` is not between 0 and 1.
+        """
+        if not 0.0 < probability < 1.0:
+            raise ValueError(f"probability = {probability} must be between 0 and 1, both excluded")
+        return _crossing(lambda snr: float(self.outage(snr)) >= probability)
 
     def cdf(self, channel_uses: ArrayLike) -> FloatArray:
         """F(t) = P(x <= t), elementwise."""
         return self.survival(self.threshold_snr(channel_uses))
+
+    def exceedance(self, channel_uses: ArrayLike) -> FloatArray:
+        """P(x > t) = 1 - F(t), elementwise."""
+        return self.outage(self.threshold_snr(channel_uses))
 
     def threshold_snr(self, channel_uses: ArrayLike) -> FloatArray:
         """The SNR from which x <= tau: 0 if every SNR qualifies, inf if none does, else 2^(1/tau) - 1."""
@@ -149,13 +210,30 @@ class ChannelLaw(Model, ABC):
         return np.where(tau >= self.breakpoints[-1], 0.0, np.where(never, np.inf, self.rate.snr(tau)))
 
 
+def _crossing(reached: Callable[[float], bool]) -> float:
+    """The SNR at which a condition that holds from some SNR on begins to hold, by bisection in decades."""
+    low, high = np.log10([_TINY, _HUGE])
+    for _ in range(64):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if reached(float(10.0**middle)) else (middle, high)
+    return float(10.0**high)
+
+
 def _linear(value_db: Any) -> Any:
     """Numbers out of dB; what is no number is left for the field to refuse."""
-    if isinstance(value_db, list | tuple):
+    if isinstance(value_db, list | tuple | np.ndarray) and np.ndim(value_db):
         return [_linear(each) for each in value_db]
-    is_number = isinstance(value_db, int | float) and not isinstance(value_db, bool)
+    plain = value_db.item() if isinstance(value_db, np.ndarray | np.generic) else value_db
+    is_number = isinstance(plain, int | float) and not isinstance(plain, bool)
     with np.errstate(over="ignore"):  # an infinite ratio is refused as such
-        return float(db_to_linear(value_db)) if is_number else value_db
+        return float(db_to_linear(plain)) if is_number else value_db
+
+
+def warn_if_lifted(law: ChannelLaw) -> None:
+    """Warn of a ``min_efficiency`` that was not written down and changes the measurements behind the law."""
+    text = law.lifted()
+    if text:
+        warnings.warn(text, ClippedSamplesWarning, stacklevel=3)
 
 
 def find_law(name: str) -> type[ChannelLaw]:

@@ -3,10 +3,10 @@
 from math import isfinite
 from typing import Any, Self
 
-from pydantic import ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from cointer_gym.channels.law import LAWS, ChannelLaw, find_law
+from cointer_gym.channels.law import LAWS, ChannelLaw, find_law, warn_if_lifted
 from cointer_gym.link import Link, LinkBudget
 from cointer_gym.records import Model
 from cointer_gym.units import linear_to_db
@@ -23,12 +23,16 @@ class ChannelSettings(Model):
     Args:
         law: name of a registered law, or ``package.module:Class``.
         budget: the link budget that gives the mean SNR; instead of ``mean_snr_db``.
+
+    Warns:
+        ClippedSamplesWarning: the default ``min_efficiency`` changes what the samples of a trace say.
     """
 
     model_config = ConfigDict(extra="allow")  # the fields of the law, which checks them
 
     law: str = "rayleigh"
     budget: LinkBudget | None = None
+    _rate_assumed: bool = False  # whether min_efficiency was left out: it must not change a measured trace in silence
 
     @model_validator(mode="before")
     @classmethod
@@ -43,6 +47,15 @@ class ChannelSettings(Model):
         fields = {} if law is None else law.model_fields
         taken = {name: field.default for name, field in fields.items() if not field.is_required()}
         return taken | data if taken else data
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _note_assumption(cls, data: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        settings = read(data)
+        if isinstance(data, dict | ChannelLaw):
+            given = data.model_fields_set if isinstance(data, ChannelLaw) else data
+            settings._rate_assumed = "min_efficiency" not in given
+        return settings
 
     @field_validator("law")
     @classmethod
@@ -63,6 +76,8 @@ class ChannelSettings(Model):
         except ValidationError as error:
             faults = [self._fault(law, dict(fault)) for fault in error.errors()]
             raise ValidationError.from_exception_data("channel", faults) from None
+        if self._rate_assumed:
+            warn_if_lifted(built)
         if self.budget is None and "mean_snr" in law.model_fields:
             _check_range("mean_snr_db =", float(linear_to_db(built.average_snr)))
         return self

@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from cointer_gym.cli import app
+from cointer_gym.cli.terminal import survive_any_encoding, warn_in_one_line
 
 COMMANDS = (
     "scenarios",
@@ -24,4 +25,6 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Entry point of the console script."""
+    survive_any_encoding()
+    warn_in_one_line()
     app.app()

@@ -1,6 +1,6 @@
 """What all commands share: the app, the terminal, the options, and one line for a foreseen error."""
 
-import shutil
+import re
 import tomllib
 from collections.abc import Callable
 from functools import wraps
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from cointer_gym import __version__
+from cointer_gym.cli.terminal import new_console
 from cointer_gym.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -22,14 +23,21 @@ app = typer.Typer(
     help="Device-edge co-inference: the exact optimum, learned policies, and the gap between them.",
 )
 
-_terminal = Console()
-console = _terminal if _terminal.is_terminal else Console(width=120)  # a log or a pipe has no width of its own
+console = new_console()
 
 ScenarioName = Annotated[str, typer.Argument(help="Built-in name or path to a .toml file.")]
 Placement = Annotated[int | None, typer.Option(help="Layers on the device; all unless given.")]
-Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override a field: --set link.bandwidth_hz=1e6.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Override a field: --set link.bandwidth_hz=1e6; --set channel.max_efficiency=none takes it away. Another "
+        "dnn.profile keeps only the precision, another channel.law only the fields that it takes. May be repeated.",
+    ),
+]
 Steps = Annotated[int | None, typer.Option(help="Training steps; the committed settings unless given.", min=1)]
-Out = Annotated[Path | None, typer.Option(help="Where to write; a folder under runs/ unless given.")]
+Out = Annotated[Path | None, typer.Option(help="Where to write; a folder under runs/ unless given.", file_okay=False)]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Delete earlier trainings there and start again.")]
 Joint = Annotated[bool, typer.Option("--joint", help="Learn the placement, too (CoInferencePlacement-v0).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
@@ -49,15 +57,28 @@ def command(example: str, help: str | None = None) -> Callable[[Callable[..., No
         def run(*args: Any, **kwargs: Any) -> None:
             try:
                 function(*args, **kwargs)
-            except (ValueError, OSError) as error:
-                Console(stderr=True).print(
-                    f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True
-                )
+            except (ValueError, OSError, ModuleNotFoundError) as error:
+                new_console(stderr=True).print(f"error: {error}", style="red", highlight=False, soft_wrap=True)
                 raise typer.Exit(2) from None
 
         return app.command(help=help, epilog=f"Example: [bold]{example}[/bold]")(run)
 
     return register
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"cointer-gym {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
 
 
 def load_scenario(scenario: Any, override: list[str] | None) -> Scenario:
@@ -77,19 +98,22 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def delete_training(directory: Path) -> None:
-    """Delete a training's directory, and nothing that is not one."""
-    if directory.exists() and not (directory / "run.json").exists():
-        raise ValueError(f"{directory} is not the directory of a training; --fresh does not delete it")
-    shutil.rmtree(directory, ignore_errors=True)
-
-
 def _parse(text: str) -> tuple[str, Any]:
-    """``field=value`` with the value in TOML; what is not TOML is a string."""
-    field, separator, value = text.partition("=")
+    """``field=value`` with the value in TOML; what is not TOML is text, and no value or ``none`` is None."""
+    field, separator, value = (part.strip() for part in text.partition("="))
     if not separator or not field:
         raise ValueError(f"--set {text!r} must look like field=value, e.g. link.bandwidth_hz=1e6")
+    if value in ("", "none"):
+        return field, None
     try:
-        return field.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return field.strip(), value
+        parsed = tomllib.loads(f"value = {value}")
+    except RecursionError:
+        raise ValueError(f"--set {field}: the value is nested too deeply") from None
+    except ValueError:  # no TOML, or a number of thousands of digits
+        return field, _number(value)
+    return field, parsed["value"] if len(parsed) == 1 else value
+
+
+def _number(text: str) -> float | str:
+    """Numbers that TOML spells otherwise, like ``.5``; anything else stays text."""
+    return float(text) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.IGNORECASE) else text

@@ -17,9 +17,10 @@ from cointer_gym.cli.app import (
     chosen_task,
     command,
     console,
-    delete_training,
     load_scenario,
 )
+from cointer_gym.cli.train import Trust
+from cointer_gym.files import folder_name
 from cointer_gym.report.markdown import in_words
 from cointer_gym.report.progress import training_bars
 
@@ -40,19 +41,26 @@ def benchmark(
     jobs: Annotated[int, typer.Option(help="Trainings at the same time.", min=1)] = 2,
     out: Out = None,
     fresh: Fresh = False,
+    trust: Trust = False,
 ) -> None:
     """Train every algorithm and compare every policy with the exact optimum."""
+    from cointer_gym.agents.extra import require_extra
+    from cointer_gym.agents.folder import RunFolder
     from cointer_gym.experiments.benchmark import benchmark as run_benchmark
     from cointer_gym.report.benchmark import benchmark_table, write_report
 
+    require_extra()
     task = chosen_task(load_scenario(scenario, override), placement, joint)
-    directory = out or Path("runs") / "benchmark" / task.label
+    directory = out or Path("runs") / "benchmark" / folder_name(task.label)
     if fresh:
-        for training in (directory / "trainings").glob("*"):
-            delete_training(training)
+        for training in map(RunFolder, (directory / "trainings").glob("*")):
+            if training.is_run:
+                training.delete()
     bars, on_progress = training_bars(console)
     with bars:
-        results = run_benchmark(task, directory, seeds=seeds, jobs=jobs, steps=steps, on_progress=on_progress)
+        results = run_benchmark(
+            task, directory, seeds=seeds, jobs=jobs, steps=steps, trust=trust, on_progress=on_progress
+        )
     write_report(results, directory)
     console.print(benchmark_table(results))
     console.print(f"Report, data and plots are in {directory}", soft_wrap=True)

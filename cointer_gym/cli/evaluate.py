@@ -8,6 +8,7 @@ import typer
 from cointer_gym import baselines as bl
 from cointer_gym.agents.algorithms import ALGORITHMS
 from cointer_gym.cli.app import Overrides, Seed, command, console, load_scenario
+from cointer_gym.cli.train import Trust
 from cointer_gym.report.tables import regret_table, score_table
 from cointer_gym.text import percent
 
@@ -19,21 +20,23 @@ def evaluate(
     override: Overrides = None,
     episodes: Annotated[int, typer.Option(help="Also simulate this many tasks.", min=0)] = 0,
     seed: Seed = 0,
+    trust: Trust = False,
 ) -> None:
     """Score a trained model exactly, stage by stage."""
     from cointer_gym.agents.runs import load_run
 
-    trained, task = load_run(run)
-    task = task.on(load_scenario(scenario or task.scenario, override))
-    model = trained.model()
-    if model.observation_space.shape != task.observation_space.shape:
+    trained, learned = load_run(run, trust=trust)
+    task = learned.on(load_scenario(scenario or learned.scenario, override))
+    if task.observation_space.shape != learned.observation_space.shape:
         raise ValueError(
-            f"{run} was trained with observations of shape {model.observation_space.shape}, which do not fit"
+            f"{run} was trained with observations of shape {learned.observation_space.shape}, which do not fit"
         )
-    policy, layers = task.splitting(trained.algorithm.policy(model))
+    policy, layers = task.splitting(trained.policy())
     problem = task.scenario.problem(layers)
     optimum, score = bl.backward_induction(problem), bl.evaluate(policy, problem)
     total = task.with_download(score, layers)
+    if task.scenario == learned.scenario:
+        trained.confirm(total.cost)
     if isinstance(total, bl.JointScore):
         gap = f"{percent(total.relative_gap, 4)} above the joint optimum"
         console.print(f"Places {layers} layers: {total.cost:.6f} ETC with the download, {gap}. With this placement:")

@@ -1,6 +1,5 @@
 """``cointer-gym placement``: how many layers belong on the device."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,8 @@ import typer
 
 from cointer_gym import baselines as bl
 from cointer_gym.cli.app import Json, Out, Overrides, ScenarioName, command, console, load_scenario
+from cointer_gym.cli.terminal import print_json
+from cointer_gym.files import folder_name
 from cointer_gym.report.markdown import in_words
 
 
@@ -26,15 +27,15 @@ def placement(
 
     loaded = load_scenario(scenario, override)
     answer = placement_answer(loaded, rule)
-    directory = out or Path("runs") / "placement" / loaded.name
+    directory = out or Path("runs") / "placement" / folder_name(loaded.name)
     for suffix in ("png", "pdf"):
         plot_placement(answer, directory / f"placement.{suffix}")
     if as_json:
-        console.print_json(json.dumps(answer.model_dump(mode="json"), allow_nan=False))
+        print_json(console, answer)
         return
     console.print(placement_table(answer))
     for line in placement_sentences(answer):
         console.print(line, highlight=False)
     if answer.no_closed_form_because:
-        console.print(f"No closed form. {answer.no_closed_form_because}", style="dim", markup=False, highlight=False)
+        console.print(f"No closed form. {answer.no_closed_form_because}", style="dim", highlight=False)
     console.print(f"Why, in one picture: {directory / 'placement.png'}", soft_wrap=True)

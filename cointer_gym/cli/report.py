@@ -18,6 +18,6 @@ def report(
     from cointer_gym.report.benchmark import insert_table, write_report
 
     results = load(out / "results.json", BenchmarkResults)
-    write_report(results, out)
-    if into is not None:
+    if into is not None:  # first, because it fails where the file has no marks
         insert_table(into, results)
+    write_report(results, out)

@@ -18,10 +18,10 @@ from cointer_gym.cli.app import (
     chosen_task,
     command,
     console,
-    delete_training,
     given,
     load_scenario,
 )
+from cointer_gym.files import folder_name
 from cointer_gym.report.markdown import in_words
 from cointer_gym.report.progress import training_bars
 from cointer_gym.text import percent
@@ -29,6 +29,15 @@ from cointer_gym.text import percent
 _LABELS = in_words([entry.label for entry in ALGORITHMS.values()], "or")
 _ALGORITHM_HELP = f"{in_words(list(ALGORITHMS), 'or')}, or package.module:NAME of an entry of one's own."
 _DEFAULT = next(iter(ALGORITHMS))
+
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Also read files that need pickle (checkpoints) and were not written by this program on this machine. "
+        "Whoever made them can run code here.",
+    ),
+]
 
 
 @command(
@@ -45,16 +54,20 @@ def train(
     steps: Steps = None,
     out: Out = None,
     fresh: Fresh = False,
+    trust: Trust = False,
 ) -> None:
     """Train one algorithm; a killed training goes on from its last checkpoint."""
+    from cointer_gym.agents.extra import require_extra
+    from cointer_gym.agents.folder import RunFolder
     from cointer_gym.agents.training import train as train_model
 
+    require_extra()
     task = chosen_task(load_scenario(scenario, override), placement, joint)
     entry = as_algorithm(algorithm)
     settings = entry.load_settings(task.name, **given(total_steps=steps))
-    directory = out or Path("runs") / "train" / task.label / f"{entry.name}-seed{seed}"
+    directory = out or Path("runs") / "train" / folder_name(task.label) / f"{entry.name}-seed{seed}"
     if fresh:
-        delete_training(directory)
+        RunFolder(directory).delete()
     bars, on_progress = training_bars(console)
     with bars:
         run = train_model(
@@ -63,6 +76,7 @@ def train(
             directory,
             seed=seed,
             settings=settings,
+            trust=trust,
             on_progress=lambda done, gap: on_progress(entry.name, done, gap, settings.total_steps),
         )
     last = run.curve[-1]

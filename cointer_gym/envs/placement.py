@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import ArrayLike, NDArray
 
 from cointer_gym import baselines as bl
@@ -57,6 +58,11 @@ class PlacementTask(Task):
         """With the download of just the layers that it runs."""
         totals = self.problem.static_cost + self.scenario.download.cost
         return float(totals[: self.scenario.largest_placement + 1].min())
+
+    @property
+    def compared_with(self) -> float:
+        """The best fixed split with its download, as the cost so far holds that of the placement."""
+        return self._best_fixed_cost
 
     @cached_property
     def layout(self) -> PlacementLayout:
@@ -136,7 +142,8 @@ class PlacementTask(Task):
         return bl.optimal_placement(self.scenario)
 
 
-class CoInferencePlacementEnv(TaskEnv):
+# Gymnasium's class stands among the bases because skrl recognises environments by their direct bases alone.
+class CoInferencePlacementEnv(TaskEnv, gym.Env[Observation, np.int64 | int]):
     """Choose how many layers to download to the device, then split one inference.
 
     ## Description
@@ -146,8 +153,10 @@ class CoInferencePlacementEnv(TaskEnv):
 
     ## Action Space
     ``Discrete(L+1)``. First action: the placement M = 0..L; one that does not fit into the memory of the device stands
-    for the largest that does. Afterwards 0 = continue and every other action offloads; the mask names 0 and 1 only. At
-    stage M < L any action offloads.
+    for the largest that does, and ``info["placement"]`` is the placement in force. Afterwards 0 = continue and every
+    other action offloads; the mask names 0 and 1 only. At stage M < L any action offloads. So every action of the space
+    is taken in every state, a masked one as the largest that is not masked; the mask is ``info["action_mask"]`` and, as
+    sb3-contrib asks for it, ``action_masks()``.
 
     ## Observation Space
     ``Box`` of shape (2L+4,), float32:
@@ -157,7 +166,7 @@ class CoInferencePlacementEnv(TaskEnv):
     | 0 | 1 while the placement is to be chosen | 0 to 1 |
     | 1..L+1 | one-hot of the placement, 0 while it is to be chosen | 0 to 1 |
     | L+2..2L+2 | one-hot of the stage, 0 while the placement is to be chosen | 0 to 1 |
-    | 2L+3 | log10(SNR / mean SNR), clipped; 0 while the placement is to be chosen | -6 to 2 |
+    | 2L+3 | log10(SNR / mean SNR), cut where the rate changes no more; 0 while choosing | that of the channel law |
 
     ## Rewards
     Minus the energy-and-time cost (ETC) incurred by the action, download included, divided by ``reward_scale``. With
@@ -172,9 +181,9 @@ class CoInferencePlacementEnv(TaskEnv):
     Terminated by an offload, or when layer L is done on the device. Never truncated.
 
     ## Arguments
-    - ``scenario``: built-in name, path to a ``.toml`` file, or a plain dictionary.
+    - ``scenario``: as for ``CoInference-v0``.
     - ``reward_scale``: ETC per unit of reward; None (default) is the cost described under Rewards.
-    - ``render_mode``: ``"ansi"``, ``"rgb_array"``, ``"human"`` or None.
+    - ``render_mode``: as for ``CoInference-v0``.
 
     ## Version History
     - v0: initial version.
@@ -186,7 +195,7 @@ class CoInferencePlacementEnv(TaskEnv):
         super().__init__(PlacementTask(Scenario.load(scenario), given_scale=reward_scale), render_mode)
 
 
-class CoInferencePlacementVectorEnv(TaskVectorEnv):
+class CoInferencePlacementVectorEnv(TaskVectorEnv, VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     """Native vector version of ``CoInferencePlacementEnv``; see there, and ``CoInferenceVectorEnv`` for the rest."""
 
     def __init__(
@@ -196,6 +205,7 @@ class CoInferencePlacementVectorEnv(TaskVectorEnv):
         reward_scale: float | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
     ) -> None:
         task = PlacementTask(Scenario.load(scenario), given_scale=reward_scale)
-        super().__init__(num_envs, task, autoreset_mode, render_mode)
+        super().__init__(num_envs, task, autoreset_mode, render_mode, max_episode_steps)

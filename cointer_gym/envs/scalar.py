@@ -4,15 +4,18 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import InvalidAction, ResetNeeded
 
+from cointer_gym.envs.resets import checked_path, known_options
+from cointer_gym.envs.spec import plain_spec
 from cointer_gym.envs.state import Outcome, State
 from cointer_gym.envs.task import Task
 from cointer_gym.observation import Observation
 from cointer_gym.problem import StoppingProblem
 from cointer_gym.rendering import Renderer, Scene
 from cointer_gym.rendering.scene import Finished
-from cointer_gym.units import FloatArray
+from cointer_gym.units import BoolArray, FloatArray
 
 
 class TaskEnv(gym.Env[Observation, np.int64 | int]):
@@ -43,18 +46,29 @@ class TaskEnv(gym.Env[Observation, np.int64 | int]):
         self._cost = 0.0
         self._finished: Finished = ""
         self._renderer: Renderer | None = None
+        self._spec: EnvSpec | None = None
 
     @property
     def problem(self) -> StoppingProblem:
         """The stopping problem behind the environment."""
         return self.task.problem
 
+    @property
+    def spec(self) -> EnvSpec | None:
+        """How ``gym.make`` made the environment, in plain data."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = plain_spec(spec, self.task.record())
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start a new task; see the class for ``options``."""
+        given = known_options(options, "snr").get("snr")
+        injected = checked_path(given, self.problem.horizon + 1)
         super().reset(seed=seed)
-        injected = self.task.injected_path((), options)
         # the whole path at once, so that the same seed gives every policy the same fading
         self._path = self.problem.draw_paths(self.np_random, ()) if injected is None else injected
         self._state, self._cost, self._finished = self.task.initial_state(()), 0.0, ""
@@ -78,6 +92,10 @@ class TaskEnv(gym.Env[Observation, np.int64 | int]):
             self._finished = "offloaded" if outcome.offloaded else "completed"
         observation, info = self._emit(outcome)
         return observation, float(outcome.reward), bool(outcome.terminated), False, info
+
+    def action_masks(self) -> BoolArray:
+        """Which actions have an effect of their own in the current state, shape (actions,), as sb3-contrib asks it."""
+        return self.task.action_mask(self._state).astype(np.bool_)
 
     @property
     def _snr(self) -> FloatArray:
@@ -112,7 +130,7 @@ class TaskEnv(gym.Env[Observation, np.int64 | int]):
 
     @property
     def _drawer(self) -> Renderer:
-        self._renderer = self._renderer or Renderer(self.task.scenario)
+        self._renderer = self._renderer or Renderer(self.task.scenario, self.task.compared_with)
         return self._renderer
 
     def close(self) -> None:

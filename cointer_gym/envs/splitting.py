@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import ArrayLike, NDArray
 
 from cointer_gym import baselines as bl
@@ -93,7 +94,8 @@ class SplittingTask(Task):
         return score
 
 
-class CoInferenceEnv(TaskEnv):
+# Gymnasium's class stands among the bases because skrl recognises environments by their direct bases alone.
+class CoInferenceEnv(TaskEnv, gym.Env[Observation, np.int64 | int]):
     """Decide after each layer whether to upload the feature or to compute one more layer on the device.
 
     ## Description
@@ -104,7 +106,8 @@ class CoInferenceEnv(TaskEnv):
 
     ## Action Space
     ``Discrete(2)``: 0 = continue (compute the next layer on the device), 1 = offload. At stage M < L any action
-    offloads.
+    offloads: 0 is masked there and stands for 1. The mask of the current state is ``info["action_mask"]`` and, as
+    sb3-contrib asks for it, ``action_masks()``.
 
     ## Observation Space
     ``Box`` of shape (M+2,), float32:
@@ -112,7 +115,7 @@ class CoInferenceEnv(TaskEnv):
     | slot | name | range |
     |---|---|---|
     | 0..M | one-hot of the stage (layers done) | 0 to 1 |
-    | M+1 | log10(SNR / mean SNR), clipped | -6 to 2 |
+    | M+1 | log10(SNR / mean SNR), cut where the rate changes no more | that of the channel law |
 
     ## Rewards
     Minus the energy-and-time cost (ETC) incurred by the action, divided by ``reward_scale``. With the default scale a
@@ -121,16 +124,18 @@ class CoInferenceEnv(TaskEnv):
 
     ## Starting State
     Stage 0, the raw input in hand; the SNRs of all stages are drawn at reset. ``reset(options={"snr": path})``
-    injects them: M+1 linear SNRs.
+    injects them: M+1 linear SNRs. The generator of the environment is then left alone; a path of None is drawn.
 
     ## Episode End
     Terminated by an offload, or when layer L is done on the device. Never truncated.
 
     ## Arguments
-    - ``scenario``: built-in name, path to a ``.toml`` file, or a plain dictionary.
+    - ``scenario``: built-in name, path to a ``.toml`` file, plain dictionary, or a ``Scenario``. What is no name or
+      path stands in ``spec`` as a dictionary of all its values.
     - ``placement``: M, layers on the device; None (default) is all.
     - ``reward_scale``: ETC per unit of reward; None (default) is the expected ETC of the best static split.
-    - ``render_mode``: ``"ansi"``, ``"rgb_array"``, ``"human"`` or None.
+    - ``render_mode``: ``"ansi"``, ``"rgb_array"``, ``"human"`` or None. Gymnasium's ``RecordVideo`` takes
+      ``"rgb_array"`` and needs moviepy (``pip install moviepy``).
 
     ## Version History
     - v0: initial version.
@@ -146,17 +151,20 @@ class CoInferenceEnv(TaskEnv):
         super().__init__(SplittingTask(Scenario.load(scenario), placement, reward_scale), render_mode)
 
 
-class CoInferenceVectorEnv(TaskVectorEnv):
+class CoInferenceVectorEnv(TaskVectorEnv, VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     """Native vector version of ``CoInferenceEnv``; see there for spaces, rewards and arguments.
 
     With the same seed it draws the same fading as Gymnasium's ``SyncVectorEnv`` of scalar environments, whatever the
-    policy does. ``reset(options={"snr": paths})`` injects the first paths, shape (num_envs, M+1).
+    policy does. ``reset(options={"snr": paths})`` injects the first paths: per slot M+1 linear SNRs, or None where the
+    slot draws its own. ``reset(options={"reset_mask": mask})`` resets the slots of a boolean array alone.
 
     Args:
         num_envs: number of parallel tasks.
         scenario, placement, reward_scale: as for ``CoInferenceEnv``.
-        autoreset_mode: ``NextStep`` (Gymnasium's default) or ``SameStep`` (final observation and info under
-            ``final_obs`` and ``final_info``).
+        autoreset_mode: ``NextStep`` (Gymnasium's default), ``SameStep`` (final observation and info under ``final_obs``
+            and ``final_info``) or ``Disabled`` (slots that ended are reset with ``reset_mask`` before the next step).
+        max_episode_steps: truncates as ``gym.make`` does; a task ends by itself after at most M+1 steps, one more in
+            ``CoInferencePlacement-v0``. None (default) or -1 is no limit.
     """
 
     def __init__(
@@ -167,6 +175,7 @@ class CoInferenceVectorEnv(TaskVectorEnv):
         reward_scale: float | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
     ) -> None:
         task = SplittingTask(Scenario.load(scenario), placement, reward_scale)
-        super().__init__(num_envs, task, autoreset_mode, render_mode)
+        super().__init__(num_envs, task, autoreset_mode, render_mode, max_episode_steps)

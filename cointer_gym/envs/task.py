@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -47,7 +48,7 @@ class Task(ABC):
         given_scale: ETC per unit of reward; None is the expected ETC of the best fixed split.
 
     Raises:
-        ValueError: an argument out of range, or a placement where it is to be learned.
+        ValueError: an argument that is no number or out of range, or a placement where it is to be learned.
     """
 
     env_id: ClassVar[str]
@@ -75,7 +76,7 @@ class Task(ABC):
     @cached_property
     def reward_scale(self) -> float:
         """ETC that counts as a reward of -1."""
-        scale = float(self._best_fixed_cost if self.given_scale is None else self.given_scale)
+        scale = self._best_fixed_cost if self.given_scale is None else _checked_number(self.given_scale)
         if not (np.isfinite(scale) and scale > 0):
             origin = "the best static split costs" if self.given_scale is None else "reward_scale ="
             raise ValueError(f"{origin} {scale}; reward_scale must be finite and > 0")
@@ -85,6 +86,11 @@ class Task(ABC):
     @abstractmethod
     def _best_fixed_cost(self) -> float:
         """Expected ETC of the best fixed split."""
+
+    @property
+    def compared_with(self) -> float | None:
+        """What a picture compares the cost so far with, where it holds the download; None where it does not."""
+        return None
 
     # --- rules --------------------------------------------------------------------------------------------------------
 
@@ -126,26 +132,6 @@ class Task(ABC):
         snr_db = np.maximum(linear_to_db(snr), _LOWEST_SNR_DB)
         where = {name: np.array(value) for name, value in state._asdict().items()}  # copies: callers keep infos
         return {**where, "snr_db": snr_db, "action_mask": self.action_mask(state), **amounts.known()}
-
-    def injected_path(self, tasks: tuple[int, ...], options: dict[str, Any] | None) -> FloatArray | None:
-        """The path given as ``options={"snr": ...}``, linear, shape (*tasks, M+1); None if there is none.
-
-        Raises:
-            ValueError: an unknown option, a wrong shape, or an SNR that is negative or not finite.
-        """
-        unknown = set(options or {}) - {"snr"}
-        if unknown:
-            raise ValueError(f"reset options {sorted(unknown)} are unknown; the only option is 'snr', the fading path")
-        if not options:
-            return None
-        shape = (*tasks, self.problem.horizon + 1)
-        path = np.array(options["snr"], dtype=np.float64)
-        if path.shape != shape:
-            raise ValueError(f"options['snr'] has shape {path.shape}, expected {shape}: one linear SNR per stage")
-        bad = ~(np.isfinite(path) & (path >= 0))
-        if bad.any():
-            raise ValueError(f"options['snr'] holds {path[bad][0]}; SNRs are linear, finite and >= 0")
-        return path
 
     def _split(self, state: State, snr: ArrayLike, action: ArrayLike) -> Outcome:
         """The splitting phase: continue or offload; after the last placed layer any action offloads."""
@@ -213,7 +199,7 @@ class Task(ABC):
             "scenario": self.scenario.model_dump(mode="json", exclude_none=True),
             "placement": None if self.placement is None else int(self.placement),
         }
-        return record if self.given_scale is None else record | {"reward_scale": self.given_scale}
+        return record if self.given_scale is None else record | {"reward_scale": self.reward_scale}
 
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> "Task":
@@ -250,3 +236,9 @@ def make_task(
     if name not in TASKS:
         raise ValueError(f"task = {name!r} must be one of {', '.join(sorted(TASKS))}")
     return TASKS[name](Scenario.load(scenario), placement, reward_scale)
+
+
+def _checked_number(scale: Any) -> float:
+    if isinstance(scale, bool) or not isinstance(scale, Real):
+        raise ValueError(f"reward_scale = {scale!r} must be a number; it must be finite and > 0")
+    return float(scale)

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from cointer_gym import baselines as bl
-from cointer_gym.agents.runs import TrainingRun, installed_versions
+from cointer_gym.agents.extra import require_extra
+from cointer_gym.agents.folder import installed_versions
+from cointer_gym.agents.runs import TrainingRun
 from cointer_gym.envs.task import Task
 from cointer_gym.experiments.reference import reference
 from cointer_gym.experiments.results import (
@@ -23,7 +25,7 @@ from cointer_gym.experiments.results import (
     TrainingRow,
     save,
 )
-from cointer_gym.experiments.trainings import Progress, TrainingJob, plan, train_all
+from cointer_gym.experiments.trainings import Progress, TrainingJob, check_folders, plan, train_all
 from cointer_gym.units import linear_to_db
 
 Scored = bl.Score | bl.JointScore
@@ -36,6 +38,7 @@ def benchmark(
     seeds: int = 3,
     jobs: int = 2,
     steps: int | None = None,
+    trust: bool = False,
     on_progress: Progress | None = None,
 ) -> BenchmarkResults:
     """Train every registered algorithm, score it and every analytic policy exactly, and write ``results.json``.
@@ -48,16 +51,22 @@ def benchmark(
         seeds: trainings per algorithm, with seeds 0..seeds-1.
         jobs: trainings at the same time.
         steps: training steps instead of the committed settings.
+        trust: whether to read checkpoints, and models of learners with a format of their own, that were not written by
+            this program on this machine, although reading them can run code.
         on_progress: called twice a second per training.
 
     Returns:
         BenchmarkResults: the content of ``results.json``.
 
     Raises:
-        ValueError: ``out`` holds trainings of something else.
+        ModuleNotFoundError: the ``agents`` extra is not installed.
+        ValueError: ``out`` holds trainings of something else, or damaged ones; nothing has been trained then.
+        ChildProcessError: a training was killed; the same call goes on.
     """
+    require_extra()
     planned = plan(task, out / "trainings", seeds, steps)
-    results = collect(task, planned, train_all(task, planned, jobs, on_progress))
+    check_folders(task, planned, trust=trust)
+    results = collect(task, planned, train_all(task, planned, jobs, on_progress, trust=trust))
     save(out / "results.json", results)
     return results
 
@@ -74,7 +83,7 @@ def collect(task: Task, planned: Sequence[TrainingJob], runs: Sequence[TrainingR
         placement=optimum.problem.horizon,
         layers=task.scenario.layers,
         stage_names=task.stage_names,
-        optimal_threshold=tuple(threshold(snr) for snr in optimum.threshold_snr),
+        optimal_threshold=tuple(Threshold.of(snr) for snr in optimum.threshold_snr),
         snr_quantiles_db=(low_db, high_db),
         reach_probability=tuple(float(p) for p in np.cumsum(optimum.split_probability[::-1])[::-1]),
         policies=policy_rows(task, runs),
@@ -118,7 +127,9 @@ def _agent_rows(task: Task, runs: Sequence[TrainingRun]) -> list[PolicyRow]:
     """One row per algorithm, over its seeds."""
     scores: dict[str, list[Scored]] = {}
     for run in runs:
-        scores.setdefault(run.algorithm.name, []).append(task.score(run.policy()))
+        score = task.score(run.policy())
+        run.confirm(score.cost)
+        scores.setdefault(run.algorithm.name, []).append(score)
     labels = {run.algorithm.name: run.algorithm.label for run in runs}
     return [_row(name, labels[name], "agent", found) for name, found in scores.items()]
 
@@ -154,7 +165,7 @@ def _training_row(task: Task, run: TrainingRun) -> TrainingRow:
     for stage in range(placement):
         here = found.snr[found.stage == stage]
         if here.size:
-            switches[stage] = tuple(threshold(snr) for snr in here)
+            switches[stage] = tuple(Threshold.of(snr) for snr in here)
     return TrainingRow(
         algorithm=run.algorithm.name,
         label=run.algorithm.label,
@@ -164,10 +175,3 @@ def _training_row(task: Task, run: TrainingRun) -> TrainingRow:
         curve=tuple(CurvePoint(steps=point.steps, relative_gap=point.relative_gap) for point in run.curve),
         switches=tuple(switches),
     )
-
-
-def threshold(snr: float) -> Threshold:
-    """The record of a linear threshold: 0 is always, inf never."""
-    if snr <= 0:
-        return Threshold(when="always")
-    return Threshold(when="never") if np.isinf(snr) else Threshold(when="above", snr_db=float(linear_to_db(snr)))

@@ -23,6 +23,7 @@ from pydantic import Field, ValidationError
 from cointer_gym.experiments.measures import BenchmarkStatistic, Statistic, StudyStatistic
 from cointer_gym.experiments.results import BenchmarkResults, first_problem, load
 from cointer_gym.experiments.study_rows import Study, read_csv
+from cointer_gym.files import read_text
 from cointer_gym.records import Model
 
 
@@ -76,12 +77,15 @@ def read_claims(path: Path) -> tuple[Claim, ...]:
     Raises:
         ValueError: the file is missing, no TOML, or no file of claims; names the file and the field.
     """
+    text = read_text(path)
     try:
-        claims = _Claims.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).claim
+        claims = _Claims.model_validate(tomllib.loads(text)).claim
     except ValidationError as error:
         raise ValueError(f"cannot read {path}: {first_problem(error)}") from error
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise ValueError(f"cannot read {path}: {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"cannot read {path}: nested too deeply") from error
     ids = [claim.id for claim in claims]
     for name in ids:
         if ids.count(name) > 1:

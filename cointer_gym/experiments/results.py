@@ -4,13 +4,19 @@ Tables, reports, figures and claims are made from these records alone. A record 
 of another version is refused, not guessed at.
 """
 
+from collections.abc import Container
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import JsonValue, ValidationError, model_validator
+import numpy as np
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from cointer_gym.files import read_json, write_json
 from cointer_gym.records import Model
+from cointer_gym.units import linear_to_db
+
+Number = Annotated[int, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, le=1 + 1e-9)]
 
 PolicyKind = Literal["random", "rule", "agent", "bound"]
 
@@ -26,6 +32,13 @@ class Threshold(Model):
         if (self.snr_db is None) == (self.when == "above"):
             raise ValueError(f"snr_db = {self.snr_db} does not go with when = {self.when!r}")
         return self
+
+    @classmethod
+    def of(cls, snr: float) -> Self:
+        """The record of a linear threshold: 0 is always, inf never."""
+        if snr <= 0:
+            return cls(when="always")
+        return cls(when="never") if np.isinf(snr) else cls(when="above", snr_db=float(linear_to_db(snr)))
 
 
 class PolicyRow(Model):
@@ -52,8 +65,8 @@ class PolicyRow(Model):
     relative_gap_by_seed: tuple[float, ...] = ()
     time_s: float | None = None
     energy_j: float | None = None
-    split_probability: tuple[float, ...] = ()
-    placements: tuple[int, ...] = ()
+    split_probability: tuple[Probability, ...] = ()
+    placements: tuple[Number, ...] = ()
 
     @property
     def worst_relative_gap(self) -> float:
@@ -64,7 +77,7 @@ class PolicyRow(Model):
 class CurvePoint(Model):
     """The exact gap after so many environment steps."""
 
-    steps: int
+    steps: Number
     relative_gap: float
 
 
@@ -84,9 +97,9 @@ class TrainingRow(Model):
     algorithm: str
     label: str
     seed: int
-    placement: int
-    seconds: float
-    curve: tuple[CurvePoint, ...]
+    placement: Number
+    seconds: float = Field(ge=0)
+    curve: tuple[CurvePoint, ...] = Field(min_length=1)
     switches: tuple[tuple[Threshold, ...], ...]
 
 
@@ -115,17 +128,38 @@ class BenchmarkResults(Model):
     env_id: str
     task: str
     scenario: str
-    placement: int
-    layers: int
+    placement: Number
+    layers: Number
     stage_names: tuple[str, ...]
     optimal_threshold: tuple[Threshold, ...]
     snr_quantiles_db: tuple[float, float]
-    reach_probability: tuple[float, ...]
+    reach_probability: tuple[Probability, ...]
     policies: tuple[PolicyRow, ...]
     trainings: tuple[TrainingRow, ...]
     settings: dict[str, dict[str, JsonValue]]
     versions: dict[str, str]
     python: str
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        """What tables and figures index by stage has the stages."""
+        lengths: dict[str, tuple[int, Container[int]]] = {
+            "placement": (self.placement, range(self.layers + 1)),
+            "stage_names": (len(self.stage_names), {self.placement + 1, self.layers + 1}),
+            "optimal_threshold": (len(self.optimal_threshold), {self.placement}),
+            "reach_probability": (len(self.reach_probability), {self.placement + 1}),
+        }
+        for index, row in enumerate(self.policies):
+            splits = len(row.split_probability)
+            lengths[f"policies.{index}.split_probability"] = splits, range(len(self.stage_names) + 1)
+        for index, training in enumerate(self.trainings):
+            lengths[f"trainings.{index}.switches"] = len(training.switches), {training.placement}
+            lengths[f"trainings.{index}.placement"] = training.placement, range(len(self.stage_names))
+            self.policy(training.algorithm)
+        for field, (found, allowed) in lengths.items():
+            if found not in allowed:
+                raise ValueError(f"{field} does not fit placement = {self.placement} of layers = {self.layers}")
+        return self
 
     def policy(self, name: str) -> PolicyRow:
         """The line of one policy.
@@ -245,7 +279,7 @@ def load(path: Path, kind: type[Record]) -> Record:
     content = read_json(path)
     wanted = kind.model_fields["version"].default
     found = content.get("version") if isinstance(content, dict) else None
-    if found != wanted:
+    if isinstance(found, bool) or found != wanted:
         raise ValueError(f"cannot read {path}: version = {found!r}, but this package reads version {wanted}")
     try:
         return kind.model_validate(content)

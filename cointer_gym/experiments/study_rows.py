@@ -200,17 +200,14 @@ def read_csv(path: Path) -> Study:
         ValueError: the file is missing or empty, its columns are those of no study, or a cell does not fit; names the
             file.
     """
-    try:
-        lines = read_csv_rows(path)
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
+    lines = read_csv_rows(path)
     if not lines:
         raise ValueError(f"cannot read {path}: there are no rows")
     kind = _kind(lines[0], path)
     rows = []
     for number, line in enumerate(lines, start=2):
         try:
-            rows.append(kind.model_validate(_nested(kind, line)))
+            rows.append(kind.model_validate(_nested(kind, line), strict=False))
         except ValidationError as error:
             raise ValueError(f"cannot read {path}, line {number}: {first_problem(error)}") from error
     return Study(path.stem, rows)

@@ -28,7 +28,7 @@ _FACTS_X = {  # left edges of the columns of facts, points
     "SNR now": 238.0,
     "optimum offloads": 312.0,
     "optimum now": 420.0,
-    "cost so far": 512.0,
+    "cost": 512.0,
 }
 _TABLE_TOP = LANES_BOTTOM + 4.0
 _LEGEND_HEIGHT, _AXIS_HEIGHT = 26.0, 36.0  # above and below the SNR panel
@@ -93,7 +93,7 @@ def _draw_base(scene: Scene, page: Page) -> Panel:
     title = f"{shortened(scene.title, 32)}: {scene.placement_text}"
     page.text(MARGIN, _TITLE_Y, title, size=style.TITLE_SIZE, weight="bold")
     for caption, x in _FACTS_X.items():
-        page.text(x, _CAPTIONS_Y, caption, color=style.MUTED)
+        page.text(x, _CAPTIONS_Y, scene.cost_caption if caption == "cost" else caption, color=style.MUTED)
     draw_lanes(scene, page)
     rows = table_rows(scene, page)
     draw_table(page, rows, _TABLE_TOP)
@@ -114,7 +114,7 @@ def _draw_now(scene: Scene, panel: Panel) -> None:
         "SNR now": scene.snr_text,
         "optimum offloads": scene.threshold_text,
         "optimum now": scene.decision_text,
-        "cost so far": scene.cost_text,
+        "cost": scene.cost_text,
     }
     for caption, value in values.items():
         colour = decision_colour(scene) if caption == "optimum now" else style.INK

@@ -29,10 +29,13 @@ class Renderer:
 
     Args:
         scenario: of all tasks that it draws.
+        best_fixed_cost: what costs are compared with where they hold the download: the expected cost of the best fixed
+            split with the download of its layers; None where they do not hold it.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, best_fixed_cost: float | None = None) -> None:
         self._scenario = scenario
+        self._best_fixed_cost = best_fixed_cost
         self._placed: dict[int, _Placed] = {}
         self._sheets: dict[Scene, Sheet] = {}
         self._window = Window()
@@ -64,6 +67,7 @@ class Renderer:
             finished=finished,
             threshold_snr=placed.threshold_snr,
             choosing=choosing,
+            best_fixed_cost=self._best_fixed_cost,
         )
 
     def draw(self, scene: Scene, mode: str) -> Any:

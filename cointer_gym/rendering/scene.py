@@ -30,6 +30,8 @@ class Scene:
         threshold_snr: the optimum offloads at stage n iff SNR >= ``threshold_snr[n]``; M of them, linear, inf is
             never, 0 always.
         choosing: the placement is still to be chosen: the input is in hand, no SNR is seen, no threshold holds yet.
+        best_fixed_cost: expected cost of the best fixed split with the download of its layers, where ``cost`` holds the
+            download, too; None where neither does.
 
     Raises:
         ValueError: a field does not fit the horizon of the problem, or there is an SNR or an end before a placement.
@@ -46,6 +48,7 @@ class Scene:
     finished: Finished
     threshold_snr: tuple[float, ...]
     choosing: bool = False
+    best_fixed_cost: float | None = None
 
     def __post_init__(self) -> None:
         for name, expected in (("feature_bits", self.horizon + 1), ("threshold_snr", self.horizon)):
@@ -158,8 +161,13 @@ class Scene:
         return f"{name}, {text.bits(self.feature_bits[self.stage])}"
 
     @property
+    def cost_caption(self) -> str:
+        """What the cost so far holds."""
+        return "cost so far" if self.best_fixed_cost is None else "cost so far, with download"
+
+    @property
     def cost_text(self) -> str:
-        """Cost so far, and its share of the expected cost of the best static split."""
-        best = float(self.problem.static_cost.min())
+        """Cost so far, and its share of the expected cost of the best static split, both with the download or none."""
+        best = float(self.problem.static_cost.min()) if self.best_fixed_cost is None else self.best_fixed_cost
         share = f" ({self.cost / best:.0%} of best static split)" if 0 < best < float("inf") else ""
         return f"{self.cost:.4g}{share}"

@@ -35,7 +35,7 @@ def draw_text(scene: Scene) -> str:
         "stage": [str(n) for n in stages],
         f"size {unit}": [significant(scene.feature_bits[n] / divisor) for n in stages],
         "from dB": [scene.threshold_cell(n) or "-" for n in stages],
-        "SNR dB": [f"{linear_to_db(snr):.1f}" for snr in scene.snr_path[stages.start : stages.stop]],
+        "SNR dB": [f"{linear_to_db(snr):z.1f}" for snr in scene.snr_path[stages.start : stages.stop]],
     }
     lines = {label: f"{label:<{_LABEL}}" + "".join(f"{text:^{cell}}" for text in row) for label, row in rows.items()}
     lines["edge"] += _beyond(scene, stages.stop)
@@ -43,12 +43,13 @@ def draw_text(scene: Scene) -> str:
 
 
 def _facts(scene: Scene) -> tuple[str, str, str]:
+    download = "" if scene.best_fixed_cost is None else " with download"
     decision = "the placement comes first" if scene.choosing else "nothing left to decide"
     if scene.has_upload:
         decision = f"optimum offloads {scene.threshold_text} | optimum now: {scene.decision_text}"
     return (
         f"{scene.title} | {scene.placement_text} | {scene.status_text}",
-        f"stage {scene.stage_text} | feature {scene.feature_text} | cost {scene.cost_text}",
+        f"stage {scene.stage_text} | feature {scene.feature_text} | cost {scene.cost_text}{download}",
         f"SNR {scene.snr_text} | {decision}",
     )
 

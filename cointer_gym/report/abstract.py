@@ -1,4 +1,4 @@
-"""What the abstract of the paper claims, held against the rows of the studies: one paragraph per claim."""
+"""What the abstract of Yan, Bi and Zhang claims, held against the rows of the studies: one paragraph per claim."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ from cointer_gym.experiments.statistics import (
     pooled_excess,
 )
 from cointer_gym.experiments.study_rows import StructureRow, Study, StudyRow
-from cointer_gym.report.markdown import markdown_table
+from cointer_gym.report.markdown import escaped, markdown_table
 from cointer_gym.report.study_words import share, where
 from cointer_gym.units import BoolArray
 
@@ -78,10 +78,10 @@ def _closed_form(study: Study) -> str:
     excess, placed = study.excess(Alternative.AHEAD), study.excess(Alternative.AHEAD_PLACED)
     return (
         "**For a perceptron with equal neurons the placement has a closed form.** Holds on "
-        f"{study.rows[0].scenario}: at {_count(same)} it is the placement that a search over all of them finds "
-        "under the look-ahead rule, and everywhere it has the same cost to nine digits. That rule costs "
+        f"{escaped(study.rows[0].scenario)}: at {_count(same)} it is the placement that a search over all of them "
+        "finds under the look-ahead rule, and everywhere it has the same cost to nine digits. That rule costs "
         f"{share(np.median(excess))} more than the joint optimum in the median and {share(excess.max())} "
-        f"at most ({where(_dearest(study, Alternative.AHEAD))}); the same placement with optimal splitting "
+        f"at most ({escaped(where(_dearest(study, Alternative.AHEAD)))}); the same placement with optimal splitting "
         f"{share(np.median(placed))} and {share(placed.max())}."
     )
 
@@ -104,7 +104,7 @@ def _gains(part: Study) -> str:
     """How many networks gain against a static split and against look-ahead on one hardware."""
     rows, gains = part.rows_of(StructureRow), gained(part, Alternative.STATIC)
     shares, hardware = part.excess(Alternative.STATIC)[gains], rows[0].hardware
-    place = "Each in its own scenario" if hardware == "own" else f"On the hardware of {hardware}"
+    place = "Each in its own scenario" if hardware == "own" else f"On the hardware of {escaped(hardware)}"
     by = f" ({share(shares.min())} to {share(shares.max())})" if shares.size else ""
     ties = [row.dnn for row, gains_here in zip(rows, gains, strict=True) if not gains_here]
     none = f"; nothing is gained for {' and '.join(ties)}" if ties else ""
@@ -124,10 +124,10 @@ def _online(study: Study) -> str:
         for kind, hits in kinds.items()
         if hits.any()
     ]
-    best = where(_dearest(study, Alternative.STATIC))
+    best = escaped(where(_dearest(study, Alternative.STATIC)))
     return (
-        f"**Where deciding online pays.** On {study.rows[0].scenario}, over mean SNR and price of energy, the best "
-        f"static split costs over 10 % more than the joint optimum at {_count(gain > 0.1)}, and at most "
+        f"**Where deciding online pays.** On {escaped(study.rows[0].scenario)}, over mean SNR and price of energy, "
+        f"the best static split costs over 10 % more than the joint optimum at {_count(gain > 0.1)}, and at most "
         f"{share(gain.max())} more ({best}). It costs less than 1 % more at {_count(gain < NEAR)}"
         f"{': ' if groups else ''}{', and '.join(groups)}."
     )
@@ -140,7 +140,7 @@ def _dearest(study: Study, alternative: Alternative) -> StudyRow:
 
 def _worst(studies: list[Study], alternative: Alternative) -> str:
     row = farthest(studies, alternative)[1]
-    return where(row) if isinstance(row, StructureRow) else f"{row.scenario}, {where(row)}"
+    return escaped(where(row) if isinstance(row, StructureRow) else f"{row.scenario}, {where(row)}")
 
 
 def _count(hits: BoolArray) -> str:

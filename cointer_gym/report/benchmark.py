@@ -79,11 +79,11 @@ def results_csv(results: BenchmarkResults) -> str:
 def report_markdown(results: BenchmarkResults) -> str:
     """The report of a benchmark."""
     settings = "\n".join(
-        f"- {algorithm}: " + ", ".join(f"{field} = {value}" for field, value in fields.items())
+        f"- {markdown.escaped(algorithm)}: " + ", ".join(f"{field} = {value}" for field, value in fields.items())
         for algorithm, fields in results.settings.items()
     )
     versions = ", ".join(f"{package} {number}" for package, number in results.versions.items())
-    return f"""# {results.env_id} on {results.scenario}
+    return f"""# {results.env_id} on {markdown.escaped(results.scenario)}
 
 {_placed(results)} {results.layers} layers are on the device. Every number is an exact expectation,
 not a rollout average{_seeds(results)}.
@@ -107,9 +107,9 @@ Versions: Python {results.python}, {versions}.
 
 
 def _cells(row: PolicyRow, stage_names: tuple[str, ...]) -> tuple[str, ...]:
-    amounts = ["" if amount is None else f"{amount:.4f}" for amount in (row.time_s, row.energy_j)]
+    amounts = ["" if amount is None else f"{amount:z.4f}" for amount in (row.time_s, row.energy_j)]
     where = _layers_text(row) + text.splits(row.split_probability, stage_names)
-    return (row.label, f"{row.cost:.4f}", gap_text(row), *amounts, where)
+    return (row.label, f"{row.cost:z.4f}", gap_text(row), *amounts, where)
 
 
 def _layers_text(row: PolicyRow) -> str:
@@ -129,7 +129,7 @@ def _placed(results: BenchmarkResults) -> str:
 
 def _seeds(results: BenchmarkResults) -> str:
     """What the numbers of the trained policies are."""
-    labels = [row.label for row in results.policies if row.kind == "agent"]
+    labels = [markdown.escaped(row.label) for row in results.policies if row.kind == "agent"]
     if not labels:
         return ""
     means = "are means over their seeds" if len(labels) > 1 else "is the mean over its seeds"

@@ -17,7 +17,7 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
         claim = verdict.claim
         bound = f"{_RELATIONS[claim.relation]} {claim.bound:.6g}"
         word, style = ("holds", None) if verdict.holds else ("FAILS", "bold red")
-        result.add_row(word, f"{verdict.value:.6g}", bound, claim.text, style=style)
+        result.add_row(word, f"{verdict.value:z.6g}", bound, claim.text, style=style)
     return result
 
 

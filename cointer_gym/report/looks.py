@@ -14,8 +14,9 @@ class Look(NamedTuple):
     marker: str
 
 
-_SPARE = (Look(SKY, "s"), Look(PURPLE, "D"), Look(ORANGE, "v"), Look(GREEN, "P"))
-"""Looks of algorithms that are not registered here, in turn."""
+_COLOURS, _MARKERS = (SKY, PURPLE, ORANGE, GREEN), "sDvPX"
+_SPARE = tuple(Look(_COLOURS[k % 4], _MARKERS[k % 5]) for k in range(20))
+"""Looks of algorithms that are not registered here, all different; in turn if there are more."""
 
 
 def looks(algorithms: Iterable[str]) -> dict[str, Look]:

@@ -1,6 +1,21 @@
 """Markdown that several reports share."""
 
+import re
 from collections.abc import Iterable, Sequence
+
+_SPECIAL = re.compile(r"[\\|<*`$\[]|(?<!\w)_|_(?!\w)")
+"""What begins a column, a tag, emphasis, code, mathematics or a link; an underscore within a word does not."""
+
+
+def escaped(text: str) -> str:
+    """Markdown that shows a text as it is, on one line."""
+    return _SPECIAL.sub(r"\\\g<0>", " ".join(text.splitlines()))
+
+
+def code(text: str) -> str:
+    """A text as code, whatever backticks it holds."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence} {text} {fence}" if "`" in text else f"{fence}{text}{fence}"
 
 
 def markdown_table(header: Sequence[str], alignment: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -9,9 +24,10 @@ def markdown_table(header: Sequence[str], alignment: Sequence[str], rows: Iterab
     Args:
         header: names of the columns.
         alignment: ``---`` or ``---:`` per column.
-        rows: cells.
+        rows: cells, plain text.
     """
-    return "\n".join("| " + " | ".join(line) + " |" for line in (header, alignment, *rows))
+    lines = (header, alignment, *([escaped(cell) for cell in row] for row in rows))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def in_words(names: Sequence[str], last: str = "and") -> str:

@@ -25,7 +25,7 @@ def placement_table(answer: PlacementAnswer) -> Table:
     """One line per placement: what its last layer costs to download and saves per task, and the totals."""
     title = (
         f"{answer.scenario}: ETC per task with {splitting(answer.rule)}, "
-        f"{answer.tasks_per_update:,.0f} tasks between two updates, mean SNR {answer.mean_snr_db:.1f} dB"
+        f"{answer.tasks_per_update:,.0f} tasks between two updates, mean SNR {answer.mean_snr_db:z.1f} dB"
     )
     headers = ("Layers", "Last layer", "Download", "Inference", "Total", "Above best", "Layer saves", "Layer costs", "")
     result = table(*headers, text=2, title=title)
@@ -78,7 +78,7 @@ def _note(answer: PlacementAnswer, m: int) -> str:
 def _format(scale: float) -> Callable[[float | None], str]:
     """Numbers with four significant digits at ``scale``; infinite ones as a dash."""
     digits = int(np.clip(3 - np.floor(np.log10(scale)), 2, 12)) if scale > 0 else 4
-    return lambda value: "-" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+    return lambda value: "-" if value is None or not np.isfinite(value) else f"{value:z.{digits}f}"
 
 
 def _layers(answer: PlacementAnswer, placement: int) -> str:

@@ -3,50 +3,64 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from cointer_gym.experiments.alternatives import Alternative
 from cointer_gym.experiments.results import PlacementAnswer
 from cointer_gym.rendering.style import BLACK, GREEN, ORANGE
+from cointer_gym.report.labels import UP, beyond, value_at_edge
 from cointer_gym.report.placement import numbers, splitting
 from cointer_gym.report.study_panels import CURVES, LINE
-from cointer_gym.report.style import AREA, STYLE, new_figure, save
-from cointer_gym.text import runs
+from cointer_gym.report.style import AREA, COLUMN_INCHES, TINY, column_style, new_figure, save
+from cointer_gym.text import minus, runs
 from cointer_gym.units import FloatArray
 
 _INFERENCE, _DOWNLOAD, _SAVES, _WASTE = "#9ECAE1", ORANGE, GREEN, AREA
-_TOTALS = (
-    ("optimal", CURVES[Alternative.JOINT] | {"linestyle": "-"}),
-    ("look-ahead", CURVES[Alternative.AHEAD] | {"linestyle": "-"}),
-    ("device-only", CURVES[Alternative.STATIC] | {"linestyle": "none"}),  # totals jump with the feature sizes
-)
+_STYLES = {
+    "optimal": CURVES[Alternative.JOINT] | {"linestyle": "-"},
+    "look-ahead": CURVES[Alternative.AHEAD] | {"linestyle": "-"},
+    "device-only": CURVES[Alternative.STATIC] | {"linestyle": "none"},  # totals jump with the feature sizes
+}
+_LAYER_INCHES, _BESIDE_INCHES, _WIDEST_INCHES = 0.14, 0.5, 20.0  # of a layer with two values; beside the layers
+_SHOWN = 1.3
+"""Totals up to this multiple of the highest bar are on the axis."""
 
 
-@rc_context(STYLE)
 def plot_placement(answer: PlacementAnswer, path: Path) -> None:
-    """Total cost against the number of layers, and what each layer saves against what its download costs.
+    """Write the figure of ``draw_placement``.
 
     Args:
         answer: what is drawn.
         path: PNG or PDF.
     """
+    with column_style():
+        save(draw_placement(answer), path)
+
+
+def draw_placement(answer: PlacementAnswer) -> Figure:
+    """Total cost against the number of layers, and what each layer saves against what its download costs.
+
+    A total beyond the axis is a triangle at its edge with the value outside.
+    """
     names = answer.stage_names
-    figure = new_figure(max(7.2, 0.36 * len(names)), 5.6)
+    width = min(max(COLUMN_INCHES, _BESIDE_INCHES + _LAYER_INCHES * len(names)), _WIDEST_INCHES)
+    figure = new_figure(width, 4.4)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
     _draw_totals(top, answer)
     _draw_margins(bottom, answer)
-    bottom.set_xticks(range(len(names)), [f"{m} {name}" for m, name in enumerate(names)], rotation=60, ha="right")
-    bottom.set_xticklabels(bottom.get_xticklabels(), fontsize=7, rotation_mode="anchor")
+    every = int(np.ceil(0.11 * len(names) / width))  # so that no name covers another
+    labels = [f"{m} {name}" for m, name in enumerate(names)][::every]
+    bottom.set_xticks(range(0, len(names), every), labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=6)
     bottom.set_xlabel("layers on the device")
     figure.suptitle(
-        f"{answer.scenario}: {answer.tasks_per_update:,.0f} tasks between two updates, "
-        f"mean SNR {answer.mean_snr_db:.1f} dB",
-        fontsize=10,
+        f"{answer.scenario}\n{answer.tasks_per_update:,.0f} tasks between two updates, "
+        f"mean SNR {minus(f'{answer.mean_snr_db:z.1f}')} dB",
+        fontsize=7.5,
     )
-    save(figure, path)
+    return figure
 
 
 def _draw_totals(axes: Axes, answer: PlacementAnswer) -> None:
@@ -62,19 +76,41 @@ def _draw_totals(axes: Axes, answer: PlacementAnswer) -> None:
     for index, (low, high) in enumerate(runs(answer.within_1_percent)):
         text = "_" * (index > 0) + "within 1 %"  # a leading underscore keeps it out of the legend
         axes.axvspan(low - 0.5, high + 0.5, color=_SAVES, alpha=0.13, linewidth=0, zorder=0, label=text)
-    highest = 1.3 * float(np.nanmax((inference + download)[fits]))
-    for rule, style in _TOTALS:
-        if rule != answer.rule:
-            total = numbers(answer.total[rule])
-            total[~(total < highest)] = np.nan
-            axes.plot(layers, total, label=f"total, {splitting(rule)}", **(LINE | style))
     best = answer.placement
-    axes.plot(best, answer.cost, "*", color=BLACK, markersize=12, label=f"optimum: {best} layers", zorder=6)
-    axes.use_sticky_edges = False  # a margin above the highest bar
-    axes.set(ylabel="expected ETC per task", ylim=(0, None), xlim=(-0.6, layers[-1] + 0.6))
+    axes.plot(best, answer.cost, "*", color=BLACK, markersize=8, label=f"optimum: {best} layers", zorder=6)
+    highest = _SHOWN * float(np.nanmax((inference + download)[fits]))
+    axes.set(ylabel="expected ETC per task", ylim=(0, highest), xlim=(-0.6, layers[-1] + 0.6))
     if not fits.all():
-        axes.axvline(answer.largest_placement + 0.5, color=BLACK, linewidth=1, linestyle="--", label="memory limit")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+        axes.axvline(answer.largest_placement + 0.5, color=BLACK, linewidth=0.8, linestyle="--", label="memory limit")
+    values_above = _draw_rivals(axes, answer, highest)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.16 if values_above else 1.0), ncols=2)
+
+
+def _draw_rivals(axes: Axes, answer: PlacementAnswer, highest: float) -> bool:
+    """Totals under the other rules; what is beyond the axis, or infinite, as a triangle with its value.
+
+    Returns:
+        bool: whether there are values above the axes.
+    """
+    layers = np.arange(answer.largest_placement + 1)
+    rivals = [(rule, style) for rule, style in _STYLES.items() if rule != answer.rule]
+    outside: dict[int, list[tuple[float, str]]] = {}
+    for rule, style in rivals:
+        total = numbers(answer.total[rule])[layers]
+        shown = total <= highest
+        how = LINE | style | {"clip_on": False}
+        axes.plot(layers, np.where(shown, total, np.nan), label=f"total, {splitting(rule)}", **how)
+        for m in layers[~shown]:
+            outside.setdefault(int(m), []).append((float(total[m]), how["color"]))
+    for m, values in outside.items():
+        for k, (value, colour) in enumerate(values):
+            x = m + 0.42 * (k - 0.5 * (len(values) - 1))
+            beyond(axes, x, colour)
+            text = f"{value:#.3g}" if np.isfinite(value) else "\N{INFINITY}"
+            value_at_edge(axes, x, text, colour, size=TINY, upright=True)
+    if outside:
+        axes.plot([], [], linestyle="none", marker=UP, color=AREA, markeredgewidth=0, label="beyond the axis")
+    return bool(outside)
 
 
 def _draw_margins(axes: Axes, answer: PlacementAnswer) -> None:
@@ -84,13 +120,13 @@ def _draw_margins(axes: Axes, answer: PlacementAnswer) -> None:
     layers = 1 + np.arange(most)
     pays = saves > costs
     axes.bar(layers, saves, width=0.72, color=np.where(pays, _SAVES, _WASTE))
-    axes.hlines(costs, layers - 0.45, layers + 0.45, color=_DOWNLOAD, linewidth=2)
+    axes.hlines(costs, layers - 0.45, layers + 0.45, color=_DOWNLOAD, linewidth=1.5)
     _signed_log_scale(axes, saves)
     axes.axhline(0, color=BLACK, linewidth=0.6)
     axes.set_ylabel("ETC per layer")
-    handles = [Patch(color=_SAVES), Patch(color=_WASTE), Line2D([], [], color=_DOWNLOAD, linewidth=2)]
-    labels = ["the layer saves more than its download costs", "it saves less", "its download / K"]
-    axes.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+    handles = [Patch(color=_SAVES), Patch(color=_WASTE), Line2D([], [], color=_DOWNLOAD, linewidth=1.5)]
+    labels = ["saves more than it costs", "saves less", "its download / K"]
+    axes.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.0)
 
 
 def _signed_log_scale(axes: Axes, values: FloatArray) -> None:
@@ -100,6 +136,7 @@ def _signed_log_scale(axes: Axes, values: FloatArray) -> None:
     axes.set_yscale("symlog", linthresh=1e-3 * scale, linscale=0.4)
     top = int(np.floor(np.log10(scale)))
     decades = 10.0 ** np.arange(top - 2, top + 1)
-    axes.set_yticks([*(-decades[::-1] if low < 0 else ()), 0.0, *decades])
+    ticks = [*(-decades[::-1] if low < 0 else ()), 0.0, *decades]
+    axes.set_yticks(ticks, [minus(f"{tick:g}") for tick in ticks])
     axes.set_yticks([], minor=True)
     axes.set_ylim(bottom=2 * low)

@@ -21,9 +21,8 @@ def training_bars(console: Console) -> tuple[Progress, Callable[[str, int, float
         "{task.completed:>9,.0f} of {task.total:,.0f} steps",
         "gap {task.fields[gap]:>9}",
     )
-    bars = Progress(
-        *(TextColumn(c) if isinstance(c, str) else c for c in columns), TimeElapsedColumn(), console=console
-    )
+    texts = (TextColumn(column, markup=False) if isinstance(column, str) else column for column in columns)
+    bars = Progress(*texts, TimeElapsedColumn(), console=console)
     tasks: dict[str, TaskID] = {}
 
     def update(name: str, steps: int, gap: float, total: int) -> None:

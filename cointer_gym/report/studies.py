@@ -1,4 +1,4 @@
-"""The report of the studies: what the abstract of the paper claims and what this model shows, from the rows alone."""
+"""The report of the studies: what Yan, Bi and Zhang claim and what this model shows, from the rows alone."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,8 +10,8 @@ from cointer_gym.experiments.statistics import spread
 from cointer_gym.experiments.study_rows import StructureRow, Study, read_csv, write_csv
 from cointer_gym.files import write_text
 from cointer_gym.report.abstract import paragraphs
-from cointer_gym.report.markdown import markdown_table
-from cointer_gym.report.study_words import share, where
+from cointer_gym.report.markdown import code, escaped, markdown_table
+from cointer_gym.report.study_words import SHORT, share, where
 from cointer_gym.report.tables import table
 
 SUMMARY_HEADER = ("Alternative", "Least", "Median", "Most", "Most at")
@@ -36,8 +36,8 @@ part of the front; points between two dots are reached by changing between their
 A device given by speed and power keeps its power at every speed, so a faster one also spends less energy per task;
 under DVFS its power grows with the cube of the clock.""",
     "structure": """\
-Left, each network in the catalogue scenario made for it; most of these were chosen to be interesting. Right, all on the
-hardware, radio, prices and K of one scenario, which was not chosen for them.""",
+Above, each network in the catalogue scenario made for it; most of these were chosen to be interesting. Below, all on
+the hardware, radio, prices and K of one scenario, which was not chosen for them.""",
 }
 _CURVES = (
     (Alternative.JOINT, "the best number for it", "backward induction"),
@@ -51,13 +51,20 @@ _CURVES = (
     (Alternative.CLAIRVOYANT, "the best number for it", "knows the fading of the task beforehand"),
 )
 """What is downloaded and how a task is split."""
-_INTRODUCTION = """\
+_PAPER = """\
+J. Yan, S. Bi, Y.-J. A. Zhang, "Optimal Model Placement and Online Model Splitting for Device-Edge Co-Inference," *IEEE
+Transactions on Wireless Communications* 21(10), 2022"""
+
+
+def _introduction(command: str) -> str:
+    return f"""\
 # Studies of joint placement and splitting
 
-Written by `cointer-gym study all --out docs/studies`; do not edit. Every number is an exact expectation in the model of
-this package, on its scenarios, whose constants are partly assumed (each scenario file says which). **None is a number
-of the paper.** That no alternative is cheaper than the joint optimum, and the clairvoyant bound not dearer, is checked
-at every point. Shares of points are shares of these grids, not of practice."""
+Written by {code(command)}; do not edit. Every number is an exact expectation in the model of
+this package, on its scenarios, whose constants are partly assumed (each scenario file says which). The claims are those
+of the abstract of {_PAPER}; **none of the numbers is
+one of that paper.** That no alternative is cheaper than the joint optimum, and the clairvoyant bound not dearer, is
+checked at every point. Shares of points are shares of these grids, not of practice."""
 
 
 def write_study(study: Study, out: Path) -> Study:
@@ -72,20 +79,27 @@ def write_study(study: Study, out: Path) -> Study:
     return written
 
 
-def write_report(studies: Iterable[Study], out: Path) -> Path:
+def write_report(studies: Iterable[Study], out: Path, command: str) -> Path:
     """Write ``README.md`` of these studies into ``out``."""
-    write_text(out / "README.md", report_markdown(studies))
+    write_text(out / "README.md", report_markdown(studies, command))
     return out / "README.md"
 
 
-def report_markdown(studies: Iterable[Study]) -> str:
-    """The report, a function of the rows only."""
+def report_markdown(studies: Iterable[Study], command: str) -> str:
+    """The report, a function of the rows only.
+
+    Args:
+        studies: what is reported.
+        command: what was run for it.
+    """
     by_name = {study.name: study for study in studies}
-    curves = [(each.label, downloaded, split) for each, downloaded, split in _CURVES]
-    legend = markdown_table(("Curve", "Layers downloaded", "Splitting of a task"), ["---"] * 3, curves)
-    title = "## What the abstract claims, and what this model shows"
+    curves = [(each.label, SHORT[each].replace("\n", " "), downloaded, split) for each, downloaded, split in _CURVES]
+    legend = markdown_table(
+        ("Curve", "In the figures", "Layers downloaded", "Splitting of a task"), ["---"] * 4, curves
+    )
+    title = "## What Yan, Bi and Zhang claim, and what this model shows"
     sections = [_section(by_name[name]) for name in _CAPTIONS if name in by_name]
-    return "\n\n".join([_INTRODUCTION, legend, title, *paragraphs(by_name), *sections]) + "\n"
+    return "\n\n".join([_introduction(command), legend, title, *paragraphs(by_name), *sections]) + "\n"
 
 
 def summary_table(study: Study) -> Table:
@@ -109,7 +123,7 @@ def summary(study: Study) -> list[tuple[str, ...]]:
 
 def _section(study: Study) -> str:
     caption, first = _CAPTIONS[study.name], study.rows[0]
-    title = f"## {caption}" if isinstance(first, StructureRow) else f"## {caption}: {first.scenario}"
+    title = f"## {caption}" if isinstance(first, StructureRow) else f"## {caption}: {escaped(first.scenario)}"
     note = [_NOTES[study.name]] if study.name in _NOTES else []
     data = f"Distance to the joint optimum at {len(study.rows)} points, listed in [{study.name}.csv]({study.name}.csv):"
     rows = markdown_table(SUMMARY_HEADER, ("---", "---:", "---:", "---:", "---"), summary(study))

@@ -1,19 +1,21 @@
-"""Figures of the studies, drawn from their rows only."""
+"""Figures of the studies, drawn from their rows only: panels on top of each other, for one column of a journal."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cointer_gym.experiments.alternatives import RIVALS, Alternative
+from cointer_gym.experiments.alternatives import Alternative
 from cointer_gym.experiments.studies import SNR, TASKS, WEIGHT_RATIO
 from cointer_gym.experiments.study_rows import Study, WeightRow
 from cointer_gym.rendering.style import BLACK, BLUE, GREEN, VERMILION
+from cointer_gym.report.labels import End, label_ends
 from cointer_gym.report.study_panels import (
     CURVES,
     LINE,
@@ -22,20 +24,48 @@ from cointer_gym.report.study_panels import (
     draw_excess,
     draw_placement,
     excess_scale,
-    legend,
-    plain_ticks,
 )
-from cointer_gym.report.study_words import AXES
-from cointer_gym.report.style import FAINT, INK, STYLE, new_figure, save
+from cointer_gym.report.study_words import AXES, SHORT
+from cointer_gym.report.style import (
+    AREA,
+    COLUMN_INCHES,
+    FAINT,
+    INK,
+    LEVEL,
+    column_style,
+    new_figure,
+    plain_ticks,
+    power_ticks,
+    save,
+)
 from cointer_gym.text import minus
 from cointer_gym.units import FloatArray
 
 _GAINS = [1, 10]
+_OFFSETS = {Alternative.AHEAD: -0.27, Alternative.STATIC: -0.09, Alternative.FULL: 0.09, Alternative.HALF: 0.27}
+"""Alternatives told apart in the figure of the structures, those of its table, and their heights in a line."""
+_OTHERS = "device only, edge only,\noptimal on look-ahead layers"
+
+
+# of the figure of the closed form
+_JOINT: dict[str, Any] = {"linestyle": ":", "linewidth": 1.0}
+_SEARCHED: dict[str, Any] = {"linewidth": 1.0}
+_CLOSED: dict[str, Any] = {
+    "linestyle": "none",
+    "marker": "o",
+    "markersize": 3.0,
+    "markerfacecolor": "white",
+    "markeredgewidth": 0.6,
+    "clip_on": False,
+    "zorder": 4,
+}
+_PLACED: dict[str, Any] = {"linestyle": "--", "linewidth": 0.8}
+_SAME_PLACEMENT = "optimal splitting on its layers"
 
 
 def plot_study(study: Study, path: Path) -> None:
     """Draw a study as PNG or PDF, as the suffix of ``path`` says."""
-    with rc_context(STYLE):
+    with column_style():
         save(draw_study(study), path)
 
 
@@ -45,75 +75,95 @@ def draw_study(study: Study) -> Figure:
 
 
 def _draw_sweep(study: Study) -> Figure:
-    """Per swept parameter a row: cost, and excess over the joint optimum; below a single one what is placed."""
+    """Per swept parameter the excess over the joint optimum, and costs; below a single one what is placed."""
     parameters = study.distinct("parameter")
     single = len(parameters) == 1
-    figure = new_figure(7.2, 5.0 if single else 6.4)
-    axes = figure.subplots(len(parameters) + single, 2, squeeze=False, height_ratios=[3, 1.2] if single else None)
-    for row, parameter in enumerate(parameters):
-        part = study.only("parameter", parameter)
-        draw_costs(axes[row, 0], part)
-        draw_excess(axes[row, 1], part)
+    figure = new_figure(COLUMN_INCHES, 5.4 if single else 6.6)
+    heights = [2.4, 1.5] * len(parameters) + [0.8, 0.6] * single
+    panels = figure.subplots(len(heights), 1, height_ratios=heights)
+    ends: dict[Axes, list[End]] = {}
+    for part, parameter in enumerate(parameters):
+        rows = study.only("parameter", parameter)
+        excess, costs = panels[2 * part : 2 * part + 2]
+        ends |= {excess: draw_excess(excess, rows), costs: draw_costs(costs, rows)}
     if single:
-        draw_placement(axes[1, 0], study)
-        draw_entropy(axes[1, 1], study)
-        for upper, lower in zip(axes[0], axes[1], strict=True):
+        ends[panels[2]] = draw_placement(panels[2], study)
+        draw_entropy(panels[3], study)
+    for upper, lower in pairwise(panels):
+        if upper.get_xlabel() == lower.get_xlabel():
             upper.set_xlabel("")
             upper.tick_params(labelbottom=False)
             lower.set_xlim(upper.get_xlim())
-    figure.suptitle(study.rows[0].scenario, fontsize=10)
-    legend(figure, axes[0, 0])
+    return _finish(figure, study, ends)
+
+
+def _finish(figure: Figure, study: Study, ends: dict[Axes, list[End]]) -> Figure:
+    """The name of the scenario, and of every curve at its end."""
+    figure.suptitle(study.rows[0].scenario, fontsize=7.5)
+    figure.align_ylabels()
+    label_ends(figure, ends)
     return figure
 
 
 def _draw_weights(study: Study) -> Figure:
     """The energy-time front of three rules, and the excess over the joint optimum against the price of energy."""
-    figure = new_figure(7.2, 4.2)
-    left, right = figure.subplots(1, 2)
+    figure = new_figure(COLUMN_INCHES, 4.6)
+    front, excess = figure.subplots(2, 1)
     for each, prefix in ((Alternative.STATIC, "static_"), (Alternative.AHEAD, "look_ahead_"), (Alternative.JOINT, "")):
         seconds, joules = study.column(f"{prefix}time_s"), study.column(f"{prefix}energy_j")
         joint = each is Alternative.JOINT
-        style = LINE | CURVES[each] | {"marker": CURVES[each].get("marker", "."), "zorder": 5 if joint else 3}
-        if not joint:  # few distinct points, nothing between them
-            style["linestyle"] = "none"
-        left.plot(1e3 * seconds, 1e3 * joules, **style)
-    left.set(xscale="log", yscale="log", xlabel="expected time per task (ms)", ylabel="expected energy per task (mJ)")
-    plain_ticks(left.xaxis, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
-    plain_ticks(left.yaxis)
-    left.grid(color=FAINT, linewidth=0.6)
+        style = LINE | CURVES[each]
+        if joint:
+            style |= {"marker": "o", "markersize": 2.2, "linewidth": 0.8}
+        else:  # few distinct points, nothing between them
+            style |= {"linestyle": "none", "markersize": 4.0}
+        front.plot(1e3 * seconds, 1e3 * joules, label=SHORT[each], **style)
+    front.set(xscale="log", yscale="log", xlabel="expected time per task (ms)", ylabel="expected energy (mJ)")
+    plain_ticks(front.xaxis, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
+    plain_ticks(front.yaxis)
+    front.grid(color=FAINT, linewidth=0.5)
+    front.legend()
     part = Study(study.name, [row for row in study.rows_of(WeightRow) if 0 < row.value < np.inf])
-    draw_excess(right, part)
-    figure.suptitle(study.rows[0].scenario, fontsize=10)
-    legend(figure, right)
-    return figure
+    return _finish(figure, study, {excess: draw_excess(excess, part)})
 
 
 def _draw_structure(study: Study) -> Figure:
     """One line of dots per network, each network in its own scenario and all on shared hardware."""
     hardware = study.distinct("hardware")
-    figure = new_figure(7.2, 5.2)
-    panels = figure.subplots(1, len(hardware), sharey=True)
+    figure = new_figure(COLUMN_INCHES, 0.5 + 2.3 * len(hardware))
+    panels = figure.subplots(len(hardware), 1)
     names = study.distinct("dnn")
-    for axes, which in zip(panels, hardware, strict=True):
-        part = study.only("hardware", which)
-        rows = np.arange(len(names))
-        axes.axvline(0, color=BLACK, linewidth=1.6, label=Alternative.JOINT.label)
-        for k, each in enumerate((*RIVALS, Alternative.CLAIRVOYANT)):
-            style = CURVES[each]
-            dots: dict[str, Any] = {"linestyle": "none", "markersize": 4.5, "zorder": 4}
-            dots |= {key: style[key] for key in ("color", "marker", "markerfacecolor") if key in style}
-            if each is Alternative.CLAIRVOYANT:
-                dots |= {"marker": "|", "markersize": 13, "markeredgewidth": 2}
-            offset = 0.1 * (k - 3) if each in RIVALS else 0.0
-            axes.plot(100 * part.excess(each), rows + offset, label=each.label, **dots)
-        axes.hlines(rows[:-1] + 0.5, 0, 1, transform=axes.get_yaxis_transform(), color=FAINT, linewidth=0.6, zorder=1)
-        axes.grid(axis="x", color=FAINT, linewidth=0.6)
+    for axes, which in zip(np.atleast_1d(panels), hardware, strict=True):
+        part, rows = study.only("hardware", which), np.arange(len(names))
+        axes.axvline(0, color=BLACK, linewidth=1.3, label=SHORT[Alternative.JOINT])
+        for each in study.alternatives:
+            if each is not Alternative.JOINT:
+                axes.plot(100 * part.excess(each), rows + _OFFSETS.get(each, 0.0), **_dots(each))
+        axes.hlines(rows[:-1] + 0.5, 0, 1, transform=axes.get_yaxis_transform(), color=FAINT, linewidth=0.5, zorder=1)
+        axes.grid(axis="x", color=FAINT, linewidth=0.5)
         excess_scale(axes.xaxis, axes)
-        axes.set(xlabel="above the joint optimum (%)", ylim=(len(names) - 0.5, -0.5))
+        axes.set(ylim=(len(names) - 0.5, -0.5))
         axes.set_yticks(rows, names)
-        axes.set_title("each in its own scenario" if which == "own" else f"all on the hardware of {which}", fontsize=9)
-    legend(figure, panels[0])
+        axes.set_title("each in its own scenario" if which == "own" else f"all on the hardware of {which}")
+    axes.set_xlabel("above the joint optimum (%)")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
+
+
+def _dots(alternative: Alternative) -> dict[str, Any]:
+    """Looks of the dots of an alternative, and its name in the legend; a leading underscore keeps it out."""
+    how: dict[str, Any] = {"linestyle": "none", "markeredgewidth": 0.6}
+    if alternative is Alternative.CLAIRVOYANT:
+        how |= {"marker": "|", "markersize": 7, "markeredgewidth": 1.2}
+        return how | {"color": LEVEL, "label": SHORT[alternative]}
+    if alternative in _OFFSETS:
+        markers = {Alternative.FULL: "^", Alternative.HALF: "v"}
+        marker = markers.get(alternative, CURVES[alternative].get("marker"))
+        colour = CURVES[alternative]["color"]
+        return how | {"marker": marker, "markersize": 3.4, "color": colour, "zorder": 4, "label": SHORT[alternative]}
+    shown = _OTHERS if alternative is Alternative.DEVICE else f"_{alternative.label}"
+    return how | {"marker": "o", "markersize": 2.6, "color": AREA, "zorder": 3, "label": shown}
 
 
 def _draw_phase(study: Study) -> Figure:
@@ -123,78 +173,72 @@ def _draw_phase(study: Study) -> Figure:
     shape = (ratio.size, snr.size)
     static = 100 * np.reshape(study.excess(Alternative.STATIC), shape)
     panels: list[tuple[str, FloatArray, str, Normalize]] = [
-        (
-            f"layers run on the device (of {layers})",
-            study.column("split_depth"),
-            "viridis",
-            PowerNorm(0.4, 0, layers),
-        ),
+        (f"layers run on the device (of {layers})", study.column("split_depth"), "viridis", PowerNorm(0.4, 0, layers)),
         ("split entropy (bits)", study.column("split_entropy_bits"), "cividis", Normalize(0)),
-        ("best static split above\nthe joint optimum (%)", static, "magma", Normalize(0)),
+        ("best static split above the joint optimum (%)", static, "magma", Normalize(0)),
     ]
-    figure = new_figure(7.2, 3.7)
-    for axes, (title, values, colours, norm) in zip(figure.subplots(1, 3, sharey=True), panels, strict=True):
+    figure = new_figure(COLUMN_INCHES, 5.4)
+    maps = figure.subplots(3, 1, sharex=True)
+    for axes, (title, values, colours, norm) in zip(maps, panels, strict=True):
         grid = np.reshape(values, shape)
         mesh = axes.pcolormesh(snr, ratio, grid, shading="nearest", cmap=colours, norm=norm, rasterized=True)
-        bar = figure.colorbar(mesh, ax=axes, orientation="horizontal", pad=0.03, aspect=18)
+        bar = figure.colorbar(mesh, ax=axes, pad=0.02, aspect=14)
         if isinstance(norm, PowerNorm):
             bar.set_ticks(sorted({0, 1, 2, 5, layers // 2, layers}))
-        axes.contour(snr, ratio, static, levels=_GAINS, colors="white", linewidths=1.0, linestyles=[":", "-"])
-        axes.set(yscale="log", xlabel=AXES[SNR].label, title=title)
-        axes.title.set_fontsize(8.5)
-    figure.axes[0].set_ylabel(AXES[WEIGHT_RATIO].label)
-    figure.suptitle(study.rows[0].scenario, fontsize=10)
-    lines = [Line2D([], [], color=INK, linewidth=1.0, linestyle=style) for style in (":", "-")]
-    labels = [f"best static split {gain} % above the joint optimum" for gain in _GAINS]
-    figure.legend(lines, labels, loc="outside lower center", ncols=2, fontsize=8)
+        axes.contour(snr, ratio, static, levels=_GAINS, colors="white", linewidths=0.8, linestyles=[":", "-"])
+        axes.set(yscale="log", title=title)
+        power_ticks(axes.yaxis)
+    maps[1].set_ylabel(AXES[WEIGHT_RATIO].label)
+    maps[-1].set_xlabel(AXES[SNR].label)
+    figure.suptitle(study.rows[0].scenario, fontsize=7.5)
+    lines = [Line2D([], [], color=INK, linewidth=0.8, linestyle=style) for style in (":", "-")]
+    labels = [f"static split {gain} % above" for gain in _GAINS]
+    figure.legend(lines, labels, loc="outside lower center", ncols=2)
     return figure
 
 
 def _draw_closed_form(study: Study) -> Figure:
-    """Placement by the closed form and by exhaustive search against K, and what look-ahead costs."""
-    figure = new_figure(7.2, 3.9)
-    left, right = figure.subplots(1, 2)
-    colours = (BLUE, VERMILION, GREEN)
-    for snr_db, colour in zip(study.distinct("mean_snr_db"), colours, strict=True):
+    """Placement by the closed form and by exhaustive search against K, a panel per SNR, and what look-ahead costs."""
+    levels = study.distinct("mean_snr_db")
+    figure = new_figure(COLUMN_INCHES, 1.9 + 0.95 * len(levels))
+    panels = figure.subplots(len(levels) + 1, 1, sharex=True, height_ratios=[1.0] * len(levels) + [1.6])
+    excess, ends = panels[-1], []
+    for axes, snr_db, colour in zip(panels, levels, (BLUE, VERMILION, GREEN), strict=False):
         part = study.only("mean_snr_db", snr_db)
-        tasks = part.column("tasks_per_update")
-        line: dict[str, Any] = {"color": colour, "linewidth": 1.2}
-        left.plot(tasks, part.column("placement"), drawstyle="steps-mid", linestyle=":", **line)
-        left.plot(tasks, part.column("look_ahead_placement"), drawstyle="steps-mid", **line)
-        left.plot(
-            tasks, part.column("closed_form_placement"), "o", color=colour, markersize=3.5, markerfacecolor="none"
-        )
-        right.plot(tasks, 100 * part.excess(Alternative.AHEAD), label=minus(f"mean SNR {snr_db:g} dB"), **line)
-        right.plot(tasks, 100 * part.excess(Alternative.AHEAD_PLACED), linestyle="--", **line)
-    grey: dict[str, Any] = {"color": INK}
-    left.plot([], [], "o", markerfacecolor="none", markersize=3.5, label="closed form", **grey)
-    left.plot([], [], label="look-ahead, all placements searched", **grey)
-    left.plot([], [], linestyle=":", label="joint optimum", **grey)
-    right.plot([], [], linestyle="--", label="optimal splitting on that placement", **grey)
-    for axes in (left, right):
-        axes.set(xscale="log", xlabel=AXES[TASKS].label)
-        axes.grid(axis="y", color=FAINT, linewidth=0.6)
-    left.set(ylabel="layers placed")
-    right.set(ylabel="above the joint optimum (%)")
-    figure.suptitle(study.rows[0].scenario, fontsize=10)
-    handles, labels = left.get_legend_handles_labels()
-    more, names = right.get_legend_handles_labels()
-    figure.legend(handles + more, labels + names, loc="outside lower center", ncols=3, fontsize=8)
-    return figure
+        tasks, layers = part.column("tasks_per_update"), part.rows[0].facts.layers
+        axes.plot(tasks, part.column("placement"), drawstyle="steps-mid", color=BLACK, **_JOINT)
+        axes.plot(tasks, part.column("look_ahead_placement"), drawstyle="steps-mid", color=colour, **_SEARCHED)
+        axes.plot(tasks, part.column("closed_form_placement"), markevery=2, color=colour, **_CLOSED)
+        axes.set(ylim=(-0.06 * layers, 1.06 * layers), yticks=sorted({0, layers // 2, layers}))
+        name = minus(f"{snr_db:g} dB")
+        axes.set_title(f"mean SNR {name}", loc="left", fontsize=7, pad=2.0)
+        ahead, placed = 100 * part.excess(Alternative.AHEAD), 100 * part.excess(Alternative.AHEAD_PLACED)
+        excess.plot(tasks, ahead, color=colour, **_SEARCHED)
+        excess.plot(tasks, placed, color=colour, **_PLACED)
+        ends.append(End(float(ahead[-1]), f"look-ahead,\n{name}", colour))
+    for axes in panels:
+        axes.set(xscale="log", xlim=(tasks.min(), tasks.max()))
+        axes.grid(axis="y", color=FAINT, linewidth=0.5)
+        power_ticks(axes.xaxis)
+    panels[len(levels) // 2].set_ylabel("layers placed")
+    excess.set(ylabel="above the joint\noptimum (%)", xlabel=AXES[TASKS].label)
+    looks = {"joint optimum": _JOINT, "look-ahead": _SEARCHED, "closed form for it": _CLOSED, _SAME_PLACEMENT: _PLACED}
+    handles = [Line2D([], [], color=INK, label=name, **how) for name, how in looks.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return _finish(figure, study, {excess: ends})
 
 
 def _draw_distance(study: Study) -> Figure:
     """A sweep with the mean SNR on top."""
     figure = _draw_sweep(study)
     distance, snr = study.column("value"), study.column("mean_snr_db")
-    for axes in figure.axes[:2]:
-        top = axes.twiny()
-        top.set(xscale="log", xlim=axes.get_xlim())
-        marks = [db for db in range(-30, 61, 10) if snr.min() <= db <= snr.max()]
-        top.set_xticks(np.interp(marks, snr[::-1], distance[::-1]), [minus(f"{db}") for db in marks])
-        top.set_xticks([], minor=True)
-        top.set_xlabel("mean SNR (dB)", fontsize=8)
-        top.tick_params(labelsize=8)
+    below = figure.axes[0]
+    top = below.twiny()
+    top.set(xscale="log", xlim=below.get_xlim())
+    marks = [db for db in range(-30, 61, 10) if snr.min() <= db <= snr.max()]
+    top.set_xticks(np.interp(marks, snr[::-1], distance[::-1]), [minus(f"{db}") for db in marks])
+    top.set_xticks([], minor=True)
+    top.set_xlabel("mean SNR (dB)")
     return figure
 
 

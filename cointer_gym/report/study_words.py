@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from cointer_gym.experiments.alternatives import Alternative
 from cointer_gym.experiments.studies import (
     DEVICE_CLOCK,
     DEVICE_SPEED,
@@ -29,7 +30,7 @@ class Axis(NamedTuple):
 
     def words(self, value: float) -> str:
         """``value`` in a sentence, with three significant digits."""
-        return self.text.format(f"{float(f'{value / self.unit:.3g}'):,.10g}")
+        return self.text.format(f"{float(f'{value / self.unit:.3g}'):z,.10g}")
 
 
 AXES = {
@@ -41,6 +42,19 @@ AXES = {
     DEVICE_CLOCK: Axis("device clock (GHz)", unit=1e9, text="device clock {} GHz"),
     EDGE_SPEED: Axis("edge speed (GFLOP/s)", unit=1e9, text="edge speed {} GFLOP/s"),
 }
+
+SHORT = {
+    Alternative.JOINT: "joint optimum",
+    Alternative.CLAIRVOYANT: "clairvoyant",
+    Alternative.AHEAD: "look-ahead",
+    Alternative.AHEAD_PLACED: "optimal on\nlook-ahead layers",
+    Alternative.FULL: "optimal on all",
+    Alternative.HALF: "optimal on half",
+    Alternative.STATIC: "static split",
+    Alternative.DEVICE: "device only",
+    Alternative.EDGE: "edge only",
+}
+"""Names of the alternatives beside their curves."""
 
 
 def where(row: StudyRow) -> str:

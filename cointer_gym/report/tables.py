@@ -1,7 +1,10 @@
 """Tables of the terminal: scenarios, thresholds, scores and regrets."""
 
+from typing import Any
+
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from cointer_gym import baselines as bl
 from cointer_gym.problem import StoppingProblem
@@ -9,9 +12,18 @@ from cointer_gym.scenario import Scenario
 from cointer_gym.text import excess, percent, splits, threshold
 
 
+class PlainTable(Table):
+    """A table that shows its cells as they are, on any console: names in brackets are no markup."""
+
+    def add_row(self, *cells: Any, **how: Any) -> None:
+        """Add a line; ``how`` as for ``rich.table.Table``."""
+        super().add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells), **how)
+
+
 def table(*headers: str, text: int = 1, title: str | None = None) -> Table:
     """A light table whose first ``text`` columns and last column are text, the others numbers."""
-    result = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    heading = None if title is None else Text(title)
+    result = PlainTable(box=box.SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", pad_edge=False)
     for index, header in enumerate(headers):
         words = index < text or index == len(headers) - 1
         result.add_column(header, justify="left" if words else "right", no_wrap=index < text)
@@ -26,7 +38,7 @@ def scenario_table(scenarios: list[Scenario]) -> Table:
         optimum = rules["optimal"]
         above = [excess(rules[name].cost, optimum.cost) for name in ("best-static", "look-ahead")]
         where = splits(optimum.split_probability, optimum.problem.stage_names, most=3)
-        result.add_row(scenario.name, str(scenario.layers), f"{optimum.cost:.4f}", *above, where)
+        result.add_row(scenario.name, str(scenario.layers), f"{optimum.cost:z.4f}", *above, where)
     return result
 
 
@@ -56,9 +68,9 @@ def score_table(scores: dict[str, bl.Score], problem: StoppingProblem) -> Table:
     """
     result = table("Policy", "ETC", "Gap", "Time (s)", "Energy (J)", "Where it splits")
     for name, score in scores.items():
-        amounts = ["" if value is None else f"{value:.4f}" for value in (score.time_s, score.energy_j)]
+        amounts = ["" if value is None else f"{value:z.4f}" for value in (score.time_s, score.energy_j)]
         where = splits(score.split_probability, problem.stage_names, most=3)
-        result.add_row(name, f"{score.cost:.6f}", percent(score.relative_gap, 4), *amounts, where)
+        result.add_row(name, f"{score.cost:z.6f}", percent(score.relative_gap, 4), *amounts, where)
     return result
 
 

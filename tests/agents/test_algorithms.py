@@ -165,6 +165,7 @@ def test_stable_baselines3s_a2c_is_added_from_outside(toy, own_module, tmp_path,
     ALGORITHMS.pop("a2c")  # as in another process: the record alone says where the algorithm is
     loaded, task = load_run(tmp_path / "run")
     assert loaded == run
+    assert type(loaded.model()).__name__ == "A2C"
     assert task.score(loaded.policy()).cost == pytest.approx(run.curve[-1].cost, rel=1e-12)
 
 
@@ -177,6 +178,9 @@ def test_a_class_of_ones_own_needs_learn_predict_save_and_load(toy, registry, tm
     assert run.curve[-1].cost == pytest.approx(task.problem.static_cost[0], rel=1e-12)
     assert mine.create(mine.load_settings(strength=2.0), None, 0, tmp_path).keyword == 2.0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["gap.csv", "model.zip", "run.json"]
+    loaded, _ = load_run(tmp_path)
+    assert loaded == run
+    assert loaded.model().num_timesteps == 100
 
 
 def test_an_entry_says_what_of_its_model_is_scored(toy, tmp_path):

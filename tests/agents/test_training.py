@@ -11,7 +11,8 @@ pytest.importorskip("stable_baselines3")
 from stable_baselines3 import DQN, PPO
 
 from cointer_gym.agents.algorithms import ALGORITHMS
-from cointer_gym.agents.runs import load_run, read_curve
+from cointer_gym.agents.curve import read_curve
+from cointer_gym.agents.runs import load_run
 from cointer_gym.agents.training import GapRecorder, train
 from cointer_gym.envs import make_task
 from cointer_gym.records import import_object
@@ -35,7 +36,7 @@ def test_learns_the_toy_and_records_the_exact_gap(toy, tmp_path, algorithm):
     score = bl.evaluate(run.model(), toy.problem())
     assert run.curve[-1].cost == pytest.approx(score.cost, rel=1e-12)
     assert [point.steps for point in run.curve] == sorted({point.steps for point in run.curve})
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["gap.csv", "model.zip", "run.json", "tensorboard"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["gap.csv", "model.safetensors", "run.json", "tensorboard"]
 
 
 def test_tensorboard_log_has_the_gap(toy, tmp_path):
@@ -63,9 +64,9 @@ def test_same_seed_same_run_other_seed_other_run(toy, tmp_path):
 def test_finished_training_is_not_repeated(toy, tmp_path):
     settings = short("ppo", total_steps=2048)
     first = train(make_task("splitting", toy), "ppo", tmp_path, settings=settings, evaluations=2)
-    stamp = (tmp_path / "model.zip").stat().st_mtime_ns
+    stamp = (tmp_path / "model.safetensors").stat().st_mtime_ns
     again = train(make_task("splitting", toy), "ppo", tmp_path, settings=settings, evaluations=2)
-    assert (tmp_path / "model.zip").stat().st_mtime_ns == stamp
+    assert (tmp_path / "model.safetensors").stat().st_mtime_ns == stamp
     assert again.curve == first.curve
 
 
@@ -89,8 +90,8 @@ def test_killed_training_goes_on_from_its_checkpoint(toy, tmp_path, monkeypatch,
             make_task("splitting", toy), algorithm, tmp_path, settings=settings, evaluations=8, checkpoint_every_s=0.0
         )
     assert (tmp_path / "checkpoint.zip").exists()
-    assert (tmp_path / "checkpoint.pkl").exists() == (algorithm == "dqn")
-    before = read_curve(tmp_path / "gap.csv")
+    assert not list(tmp_path.glob(".*"))
+    before = read_curve(tmp_path / "gap.csv").points
 
     monkeypatch.setattr(GapRecorder, "record_gap", record_gap)
     resumed = []
@@ -99,7 +100,7 @@ def test_killed_training_goes_on_from_its_checkpoint(toy, tmp_path, monkeypatch,
     monkeypatch.setattr(learner, "load", lambda *a, **k: resumed.append(load(*a, **k)) or resumed[-1])
     run = train(task, algorithm, tmp_path, settings=settings, evaluations=8)
     assert len(resumed) == 1
-    assert run.curve[: len(before) - 1] == tuple(before[:-1])  # the last point lies after the checkpoint
+    assert run.curve[: len(before) - 1] == before[:-1]  # the last point lies after the checkpoint
     steps = [point.steps for point in run.curve]
     assert steps == sorted(set(steps))
     assert steps[-1] >= settings.total_steps
@@ -137,7 +138,7 @@ def test_load_run_gives_back_model_and_task(toy, tmp_path):
     assert loaded == run
     assert (found.env_id, found.placement, found.scenario) == (task.env_id, None, toy)
     assert found.score(loaded.policy()).cost == pytest.approx(run.curve[-1].cost, rel=1e-12)
-    (tmp_path / "model.zip").unlink()
+    (tmp_path / "model.safetensors").unlink()
     with pytest.raises(ValueError, match="has not finished"):
         load_run(tmp_path)
     with pytest.raises(ValueError, match=r"cannot read .*run\.json"):

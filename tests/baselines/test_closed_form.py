@@ -127,7 +127,7 @@ def test_closed_form_on_a_device_so_slow_that_waiting_is_worth_nothing():
     assert bl.optimal_placement(scenario, "look-ahead").within(1e-9) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("tasks_per_update", [1e-12, 1e-3, 1e300])
+@pytest.mark.parametrize("tasks_per_update", [1e-12, 1e-3, 1e30])
 @pytest.mark.parametrize("layers", [1, 2, 9])
 def test_closed_form_with_hardly_any_tasks_and_with_no_end_of_them(tasks_per_update, layers):
     scenario = slow_scenario(
@@ -192,7 +192,10 @@ def test_the_size_of_the_result_and_rounding_do_not_matter():
     assert bl.closed_form_placement(slow_scenario([(1000, 0.1 + 0.2, 100), (1000, 0.3, 100)])).placement in (0, 1, 2)
 
 
-def test_closed_form_refuses_a_memory_limit():
-    with pytest.raises(ValueError, match=r"device\.memory_bytes limits the placement"):
-        bl.closed_form_placement(slow_scenario(EQUAL, device={"memory_bytes": 1500.0}))
-    assert bl.closed_form_placement(slow_scenario(EQUAL, device={"memory_bytes": 1600.0})).placement in range(5)
+@pytest.mark.parametrize("room", [0.0, 400.0, 800.0, 1200.0, 1500.0, 1600.0])  # a layer takes 400 bytes
+@pytest.mark.parametrize("tasks_per_update", [1e-3, 1.0, 1e3, 1e9])
+def test_closed_form_keeps_to_a_memory_limit_as_the_search_does(room, tasks_per_update):
+    scenario = slow_scenario(EQUAL, device={"memory_bytes": room}, tasks_per_update=tasks_per_update)
+    form, table = bl.closed_form_placement(scenario), bl.optimal_placement(scenario, "look-ahead")
+    assert (form.placement, form.cost) == (table.placement, pytest.approx(table.cost, rel=ROUNDING))
+    assert form.placement <= room // 400

@@ -13,6 +13,7 @@ from cointer_gym.baselines.policies import PlacementPolicy
 from cointer_gym.envs import CoInferenceEnv, CoInferencePlacementEnv, make_task
 from cointer_gym.observation import PlacementLayout
 from support.scenarios import SECOND_TOO_LARGE
+from support.scoring import visible
 
 ALPHA = 1e-6
 every_scenario = pytest.mark.parametrize("name", list_scenarios())
@@ -42,8 +43,8 @@ def placed(scenario, placement, thresholds=None):
 
 
 def random_thresholds(scenario, placement, seed):
-    mean_snr = scenario.channel_law.average_snr
-    return mean_snr * np.random.default_rng(seed).exponential(size=placement)
+    law = scenario.channel_law
+    return visible(law, np.random.default_rng(seed).exponential(size=placement))
 
 
 def download_s(scenario, placement):
@@ -152,7 +153,7 @@ def test_memory_limit_holds_for_scores_and_the_optimum():
 @pytest.mark.parametrize(("name", "placement"), [("alexnet-pi", 5), ("alexnet-pi", 11), ("mobilenetv2-phone", 0)])
 def test_score_agrees_with_a_monte_carlo_run_of_the_environment(name, placement):
     slots, scenario = 40_000, Scenario.load(name)
-    policy = placed(scenario, placement, 0.5 * random_thresholds(scenario, placement, seed=8))
+    policy = placed(scenario, placement, random_thresholds(scenario, placement, seed=8))
     score = bl.evaluate_joint(policy, scenario)
     env = gym.make_vec(
         "CoInferencePlacement-v0", slots, vectorization_mode="vector_entry_point", scenario=name, reward_scale=1.0
@@ -193,8 +194,9 @@ def test_placed_policy_is_asked_what_the_environment_shows(placement):
             assert actions == [0]
             observation, _, terminated, _, _ = alone.step(int(actions[0]))
             shown.append(joint.step(0)[0])
-        assert len(inner.seen) == len(shown) - 1
-        for seen, expected in zip(inner.seen, shown, strict=False):
+        assert len(inner.seen) == len(shown)
+        assert inner.seen[0][0, 0] == 1.0  # whether it keeps a state shows when it is to choose the placement
+        for seen, expected in zip(inner.seen[1:], shown, strict=False):
             assert seen.dtype == expected.dtype
             np.testing.assert_array_equal(seen, expected[None])
 
@@ -207,9 +209,9 @@ def test_placed_policy_passes_on_how_it_is_asked_and_takes_batches_of_any_shape(
     actions, state = policy.predict(start, "memory", np.array([True, False]), False)
     np.testing.assert_array_equal(actions, [1, 0])  # 2 offloads as 1 does
     assert state == "memory"
-    assert (inner.asked[0][0], inner.asked[0][2]) == ("memory", False)
-    np.testing.assert_array_equal(inner.asked[0][1], [True, False])
-    np.testing.assert_array_equal(inner.seen[0], [[0, 0, 1, 0, 1, 0, 0, 0.5], [0, 0, 1, 0, 0, 1, 0, -0.5]])
+    assert (inner.asked[1][0], inner.asked[1][2]) == ("memory", False)
+    np.testing.assert_array_equal(inner.asked[1][1], [True, False])
+    np.testing.assert_array_equal(inner.seen[1], [[0, 0, 1, 0, 1, 0, 0, 0.5], [0, 0, 1, 0, 0, 1, 0, -0.5]])
     assert policy.predict(start[0])[0] == 1
     assert policy.predict(np.tile(start, (3, 1, 1)))[0].shape == (3, 2)
 

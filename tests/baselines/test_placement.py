@@ -34,7 +34,7 @@ def scenarios(draw):
         tasks_per_update=10.0 ** draw(st.floats(-2.0, 8.0)),
         channel=draw(channels()),
         edge=10.0 ** draw(st.floats(6.0, 10.0)),
-        weights={"time_weight": draw(st.floats(0.0, 2.0)), "energy_weight": draw(st.floats(0.1, 2.0))},
+        weights={"time_weight": draw(st.just(0.0) | st.floats(1e-3, 2.0)), "energy_weight": draw(st.floats(0.1, 2.0))},
     )
 
 

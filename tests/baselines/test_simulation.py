@@ -149,6 +149,27 @@ def test_differences_on_the_same_paths_vary_less():
     assert abs(np.mean(costs[1] - costs[0]) - (near.cost - best.cost)) < norm.isf(ALPHA / 2) * error
 
 
+def test_paired_difference_is_the_gap_with_a_narrow_interval():
+    posed = Scenario.load("alexnet-pi").problem(8)
+    best = bl.backward_induction(posed)
+    near = bl.threshold_solution(posed, "cautious", 1.2 * best.threshold_snr)
+    one, other = (bl.simulate(rule.policy(), posed, 20_000, seed=0) for rule in (near, best))
+    gap = one.minus(other)
+    np.testing.assert_array_equal(gap.costs, one.costs - other.costs)
+    assert gap.cost == pytest.approx(one.cost - other.cost, rel=1e-9)
+    low, high = gap.interval(1 - ALPHA)
+    assert low < bl.evaluate(near.policy(), posed).gap < high
+    assert high - low < 0.5 * np.ptp(one.interval(1 - ALPHA))
+    assert low > 0.0  # that it is not optimal shows
+
+
+def test_only_as_many_tasks_are_compared_in_pairs():
+    policy = bl.edge_only(TWO_LAYERS).policy()
+    one, other = (bl.simulate(policy, TWO_LAYERS, tasks) for tasks in (10, 11))
+    with pytest.raises(ValueError, match="10 tasks cannot be compared in pairs with 11"):
+        one.minus(other)
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 

@@ -138,7 +138,11 @@ def discrete(request):
         airtime[-1] = edge[-1] = 0.0
     device = rng.uniform(0.02, 0.5, horizon)
     problem = StoppingProblem(
-        airtime_cost=airtime, edge_cost=edge, device_cost=device, channel=Empirical(snr=snr), completes=completes
+        airtime_cost=airtime,
+        edge_cost=edge,
+        device_cost=device,
+        channel=Empirical(snr=snr, min_efficiency=0.1523),
+        completes=completes,
     )
     uses = 1.0 / np.maximum(np.log2(1.0 + np.array(snr)), 0.1523)
     spent = np.concatenate([[0.0], np.cumsum(device)])

@@ -262,7 +262,7 @@ def test_empirical_outage_without_a_most_robust_rate_has_infinite_mean_and_finit
         (Nakagami, {"mean_snr": 1.0, "m": 0.4}, r"m\s+Input should be greater than or equal to 0.5"),
         (Nakagami, {"mean_snr": 1.0, "m": LARGEST_M + 1}, r"m\s+Input should be less than or equal to 100"),
         (Empirical, {"snr": (1.0, math.nan, 2.0)}, r"snr\.1\s+Input should be a finite number .*input_value=nan"),
-        (Empirical, {"snr": (1.0, 2.0, -3.0)}, r"snr\[2\] = -3.0 must be finite and >= 0"),
+        (Empirical, {"snr": (1.0, 2.0, -3.0)}, r"snr\[2\] = -3.0 must be from 0 to 1e\+30"),
         (Empirical, {"snr": ()}, r"snr\s+Tuple should have at least 1 item"),
     ],
 )

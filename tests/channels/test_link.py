@@ -139,7 +139,7 @@ def test_contradictory_or_missing_channel_settings_are_refused(fields, message):
     "fields",
     [
         {"law": "nakagami", "mean_snr_db": 3, "m": 0.4},
-        {"law": "rician", "mean_snr_db": 3, "k_factor_db": 31},
+        {"law": "rician", "mean_snr_db": 3, "k_factor_db": 61},
         {"law": "empirical", "trace_snr_db": []},
         {"law": "empirical", "trace_snr_db": [1e5]},
         {"mean_snr_db": 3, "max_efficiency": 0.1},

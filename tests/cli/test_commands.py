@@ -40,7 +40,7 @@ def test_solve_as_json(run):
     content = json.loads(text)
     problem = cg.Scenario.load("alexnet-pi", **{"channel.mean_snr_db": 5}).problem(8)
     assert content["value"] == bl.backward_induction(problem).value.tolist()
-    assert content["policies"]["Best static split"]["cost"] == pytest.approx(problem.static_cost.min())
+    assert content["policies"]["best-static"]["cost"] == pytest.approx(problem.static_cost.min())
 
 
 def test_scenarios_lists_the_catalogue(run):

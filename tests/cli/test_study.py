@@ -38,7 +38,7 @@ def test_study_all_writes_the_report_and_leaves_out_what_cannot_be(tiny_studies,
     assert "distance: left out, the distance study needs a scenario with a link budget" in words(done.output)
     report = (tmp_path / "README.md").read_text(encoding="utf-8")
     kept = read_studies(tmp_path / f"{name}.csv" for name in tiny_studies if name not in impossible)
-    assert report == report_markdown(kept.values())
+    assert report == report_markdown(kept.values(), f"cointer-gym study all alexnet-pi --out {tmp_path}")
     assert "](snr.png)" in report
     assert "](distance.png)" not in report
 

@@ -17,11 +17,11 @@ from support.scenarios import BY_HAND_PLACED, THREE_LAYERS, changed, every_place
 
 def rows_of_the_docstring(layers):
     """Slots and the range of each row of the table, by name, for L layers."""
-    pattern = r"^ *\| ([\dL.+]+) \| (.+?) \| (-?\d+) to (-?\d+) \|$"
+    pattern = r"^ *\| ([\dL.+]+) \| (.+?) \| (.+?) \|$"
     rows = re.findall(pattern, CoInferencePlacementEnv.__doc__, re.MULTILINE)
-    ends = {name: [slot_number(end, layers) for end in (slots.split("..") * 2)[:2]] for slots, name, _, _ in rows}
+    ends = {name: [slot_number(end, layers) for end in (slots.split("..") * 2)[:2]] for slots, name, _ in rows}
     slots = {name: np.arange(first, last + 1) for name, (first, last) in ends.items()}
-    return {name: (slots[name], float(low), float(high)) for _, name, low, high in rows}
+    return {name: (slots[name], words) for _, name, words in rows}
 
 
 # --- what is observed -------------------------------------------------------------------------------------------------
@@ -36,12 +36,14 @@ def test_every_slot_is_what_the_table_says(scenario):
     assert flag == "1 while the placement is to be chosen"
     assert placed.startswith("one-hot of the placement, 0 while")
     assert done.startswith("one-hot of the stage, 0 while")
-    assert snr.startswith("log10(SNR / mean SNR), clipped; 0 while")
+    assert snr == "log10(SNR / mean SNR), cut where the rate changes no more; 0 while choosing"
+    smallest, largest = env.problem.channel.snr_range
     space = env.observation_space
-    assert sorted(np.concatenate([slots for slots, _, _ in rows.values()])) == list(range(space.shape[0]))
-    for slots, low, high in rows.values():
-        assert set(space.low[slots]) == {np.float32(low)}
-        assert set(space.high[slots]) == {np.float32(high)}
+    assert sorted(np.concatenate([slots for slots, _ in rows.values()])) == list(range(space.shape[0]))
+    for slots, words in rows.values():
+        if words == "0 to 1":
+            assert set(space.low[slots]) == {0.0}
+            assert set(space.high[slots]) == {1.0}
     seen = set()
     for _ in range(30):
         path = mean_snr * 10.0 ** rng.uniform(-7.0, 3.0, layers + 1)  # beyond the range on both sides
@@ -55,7 +57,7 @@ def test_every_slot_is_what_the_table_says(scenario):
             else:
                 expected[rows[placed][0][placement]] = 1.0
                 expected[rows[done][0][info["stage"]]] = 1.0
-                expected[rows[snr][0]] = np.clip(np.log10(path[info["stage"]] / mean_snr), -6.0, 2.0)
+                expected[rows[snr][0]] = np.log10(np.clip(path[info["stage"]], smallest, largest) / mean_snr)
             np.testing.assert_allclose(observation, expected, rtol=1e-6, atol=1e-6)
             assert observation in space
         seen.add(placement)
@@ -64,9 +66,9 @@ def test_every_slot_is_what_the_table_says(scenario):
 
 def test_snr_is_hidden_until_the_placement_is_chosen():
     env = CoInferencePlacementEnv(THREE_LAYERS)
-    weak, strong = (env.reset(options={"snr": np.full(4, snr)})[0] for snr in (0.1, 1000.0))
+    weak, strong = (env.reset(options={"snr": np.full(4, snr)})[0] for snr in (0.1, 1e6))
     np.testing.assert_array_equal(weak, strong)
-    assert env.step(2)[0][-1] == 2.0
+    assert env.step(2)[0][-1] == env.observation_space.high[-1]
     vector = native_placement(50, scenario=THREE_LAYERS)
     assert len(np.unique(vector.reset(seed=0)[0], axis=0)) == 1
     assert len(np.unique(vector.step(np.full(50, 2))[0][:, -1])) == 50
@@ -225,6 +227,29 @@ def test_larger_choices_stand_for_the_largest_that_fits(memory_bytes, largest):
         assert steps[0][1] == chosen[1][placement]
         assert steps[-1][4]["stage"] == min(placement, largest)
         assert len(steps) - 1 == min(placement, largest) + (min(placement, largest) < 3)
+
+
+@pytest.mark.parametrize("masked", [3, 2])
+def test_a_masked_action_stands_for_the_largest_that_is_not_masked_in_both_environments(masked):
+    """And ``info`` says what was done: the placement in force, and the end of the task where it was offloaded."""
+    scenario, path = with_memory(16_000), [3.0, 1.0, 7.0, 5.0]  # room for one layer
+    for first, then in ((masked, masked), (1, 1)):
+        env, vector = CoInferencePlacementEnv(scenario), native_placement(1, scenario=scenario)
+        masks = [env.reset(options={"snr": path})[1]["action_mask"], vector.reset(options={"snr": [path]})[1]]
+        assert masks[0].tolist() == masks[1]["action_mask"][0].tolist() == [1, 1, 0, 0]
+        chosen, batch = env.step(first), vector.step([first])
+        assert chosen[4]["placement"] == batch[4]["placement"][0] == 1
+        assert chosen[1] == batch[1][0] == -env.task.scenario.download.cost[1] / env.task.reward_scale
+        last, batch = env.step(then), vector.step([then])
+        assert last[2]
+        assert batch[2][0]
+        assert last[4]["stage"] == batch[4]["final_info"]["stage"][0] == 0
+        assert last[1] == batch[1][0] == pytest.approx(-upload_of_the_input(env.task) / env.task.reward_scale)
+
+
+def upload_of_the_input(task):
+    weights = task.scenario.weights  # 800 bit at 2 bit/s/Hz and 0.5 W, then 6e6 FLOP on the edge
+    return weights.time_weight * (4e-4 + 6e-4) + weights.energy_weight * 2e-4
 
 
 def test_masks_can_be_sampled_from_to_the_end_of_the_task():

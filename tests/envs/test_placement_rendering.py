@@ -31,7 +31,7 @@ def test_text_of_every_phase():
     env.reset(options={"snr": [3.0, 1.0, 7.0, 0.5]})
     assert env.render().splitlines() == [
         "small | choose how many of 3 layers to place | not started",
-        "stage 0 of ? | feature input, 800 bit | cost 0 (0% of best static split)",
+        "stage 0 of ? | feature input, 800 bit | cost 0 (0% of best static split) with download",
         "SNR hidden | the placement comes first",
         "",
         "edge               (a)    (b)    (c)",
@@ -87,6 +87,21 @@ def test_picture_before_the_placement_hides_snr_and_promises_nothing(scenario):
     assert count(image, style.EDGE_SOFT) + count(image, style.DEVICE_SOFT) > 0 or layers == 1
     filled = image[200:310, 180:]
     assert count(lane, style.DEVICE_PALE) < 0.6 * count(filled, style.DEVICE_PALE)  # outlines, not blocks
+
+
+def test_cost_with_the_download_is_compared_with_the_best_split_with_its_download():
+    """Only the download is paid yet: a share of what the best split costs with its own."""
+    env = CoInferencePlacementEnv(THREE_LAYERS, render_mode="ansi")
+    best = min(env.problem.static_cost + env.task.scenario.download.cost)
+    env.reset(seed=0)
+    env.step(2)
+    scene = env.scene()
+    assert scene.cost == env.task.scenario.download.cost[2]
+    assert scene.cost_text.endswith(f"({scene.cost / best:.0%} of best static split)")
+    assert scene.cost_caption == "cost so far, with download"
+    alone = CoInferenceEnv(THREE_LAYERS, 2, render_mode="ansi")
+    alone.reset(seed=0)
+    assert alone.scene().cost_caption == "cost so far"
 
 
 def test_picture_after_the_placement_is_that_of_the_splitting_environment():

@@ -43,6 +43,15 @@ def test_ids_stand_for_these_classes(name, scalar, vector):
     assert type(gym.make_vec(name, 2)) is vector
 
 
+@pytest.mark.parametrize(
+    "kind", [CoInferenceEnv, CoInferencePlacementEnv, CoInferenceVectorEnv, CoInferencePlacementVectorEnv]
+)
+def test_direct_bases_tell_that_they_are_gymnasiums(kind):
+    """skrl picks its wrapper by the names of the direct bases, and would not know an environment without one."""
+    names = [f"{base.__module__}.{base.__qualname__}" for base in kind.__bases__]
+    assert any(name.startswith("gymnasium.") for name in names), names
+
+
 # What seed 2022 and these actions gave when the version was released; who changes it gives the id a new version.
 GOLDEN = {
     "CoInference-v0": {

@@ -14,7 +14,7 @@ import cointer_gym  # noqa: F401 (registers)
 from cointer_gym.dynamics import incurred, transition
 from cointer_gym.envs import CoInferenceEnv
 from support.play import assert_same_steps, rollout, snr_path_db
-from support.scenarios import BY_HAND
+from support.scenarios import BY_HAND, changed
 
 CASES = [
     ("alexnet-pi", None),
@@ -72,15 +72,18 @@ def test_pickled_problem_is_the_same_problem():
 
 # --- what is observed -------------------------------------------------------------------------------------------------
 
+LOWEST = np.log10((2**0.1523 - 1) / 10.0)  # at mean SNR 10
+
 
 @pytest.mark.parametrize(
     ("snr", "slot", "snr_db"),
-    [(10.0, 0.0, 10.0), (1.0, -1.0, 0.0), (1e9, 2.0, 90.0), (1e-9, -6.0, -90.0), (0.0, -6.0, -300.0)],
+    # below 2^0.1523 - 1 the rate is the most robust one; 69.08 times the mean has P = e^-69.08 = 1e-30 under Rayleigh
+    [(10.0, 0.0, 10.0), (1.0, -1.0, 0.0), (1e9, np.log10(69.0776), 90.0), (1e-9, LOWEST, -90.0), (0.0, LOWEST, -300.0)],
 )
 def test_observation_of_an_injected_snr(snr, slot, snr_db):
     env = CoInferenceEnv(BY_HAND)  # mean SNR 10
     observation, info = env.reset(options={"snr": [snr, 10.0, 10.0]})
-    np.testing.assert_allclose(observation, [1, 0, 0, slot], atol=1e-7)
+    np.testing.assert_allclose(observation, [1, 0, 0, slot], atol=1e-6)
     assert info["snr_db"] == pytest.approx(snr_db)
     assert observation in env.observation_space
     np.testing.assert_allclose(env.step(0)[0], [0, 1, 0, 0.0], atol=1e-7)
@@ -202,10 +205,19 @@ def test_injected_path_is_copied_and_followed():
     assert env.step(0)[4]["snr_db"] == pytest.approx(30.0)
 
 
-@pytest.mark.parametrize("options", [None, {}])
+@pytest.mark.parametrize("options", [None, {}, {"snr": None}])
 def test_no_options_draw_the_path(options):
     env = CoInferenceEnv(BY_HAND)
     assert env.reset(seed=1, options=options)[1]["snr_db"] == env.reset(seed=1)[1]["snr_db"]
+
+
+def test_injecting_a_path_and_being_refused_leave_the_generator_alone():
+    env, twin = CoInferenceEnv(BY_HAND), CoInferenceEnv(BY_HAND)
+    env.reset(seed=1), twin.reset(seed=1)
+    env.reset(options={"snr": [1.0, 2.0, 3.0]})
+    with pytest.raises(ValueError, match="shape"):
+        env.reset(seed=5, options={"snr": [1.0]})
+    assert env.reset()[1]["snr_db"] == twin.reset()[1]["snr_db"]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +226,8 @@ def test_no_options_draw_the_path(options):
         ({"snr": [1.0, 2.0]}, r"options\['snr'\] has shape \(2,\), expected \(3,\)"),
         ({"snr": [[1.0, 2.0, 3.0]]}, r"shape \(1, 3\), expected \(3,\)"),
         ({"snr": 1.0}, r"shape \(\), expected \(3,\)"),
-        ({"snr": None}, r"shape \(\), expected \(3,\)"),
+        ({"snr": ["1", "2", "3"]}, r"options\['snr'\] = \['1', '2', '3'\] must be numbers"),
+        ({"snr": [True, True, True]}, r"options\['snr'\] = \[True, True, True\] must be numbers"),
         ({"snr": [1.0, np.nan, 3.0]}, r"options\['snr'\] holds nan; SNRs are linear, finite and >= 0"),
         ({"snr": [1.0, np.inf, 3.0]}, r"options\['snr'\] holds inf"),
         ({"snr": [1.0, -2.0, 3.0]}, r"options\['snr'\] holds -2.0"),
@@ -243,7 +256,10 @@ def test_render_without_a_mode_says_how():
     [
         ({"render_mode": "svg"}, r"render_mode = 'svg' must be None or one of \['ansi', 'rgb_array', 'human'\]"),
         ({"scenario": "alexnet"}, r"scenario = 'alexnet' is neither a file nor one of the built-in .*alexnet-pi"),
-        ({"scenario": {**BY_HAND, "bandwith": 1}}, "bandwith.*unknown field, did you mean 'bandwidth_hz'"),
+        (
+            {"scenario": changed(BY_HAND, **{"link.bandwith": 1})},
+            "bandwith.*unknown field, did you mean 'bandwidth_hz'",
+        ),
         ({"scenario": BY_HAND | {"link": BY_HAND["link"] | {"bandwidth_hz": -1.0}}}, "link.bandwidth_hz = -1.0"),
         ({"placement": 99}, "placement = 99 must be an integer from 0 to 11"),
         ({"placement": -1}, "placement = -1 must be an integer from 0 to 11"),
@@ -251,6 +267,9 @@ def test_render_without_a_mode_says_how():
         ({"placement": True}, "placement = True must be an integer"),
         ({"reward_scale": 0.0}, "reward_scale = 0.0; reward_scale must be finite and > 0"),
         ({"reward_scale": -1.0}, "reward_scale = -1.0"),
+        ({"reward_scale": "2"}, "reward_scale = '2' must be a number; it must be finite and > 0"),
+        ({"reward_scale": True}, "reward_scale = True must be a number"),
+        ({"placement": "8"}, "placement = '8' must be an integer from 0 to 11"),
         ({"reward_scale": np.nan}, "reward_scale = nan"),
         ({"reward_scale": np.inf}, "reward_scale = inf"),
     ],

@@ -2,16 +2,20 @@
 
 import json
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from cointer_gym import Scenario
 from cointer_gym import baselines as bl
+from cointer_gym.dnn import MAX_LAYERS
 from cointer_gym.envs import (
     TASKS,
     CoInferenceEnv,
     CoInferencePlacementEnv,
+    CoInferencePlacementVectorEnv,
+    CoInferenceVectorEnv,
     PlacementTask,
     SplittingTask,
     Task,
@@ -20,6 +24,7 @@ from cointer_gym.envs import (
 from cointer_gym.envs.state import Outcome, State
 from cointer_gym.records import Amounts
 from support.play import MODES, PLACEMENT, SPLITTING
+from support.scenarios import tiny_scenario
 
 MADE = [
     ("splitting", "alexnet-pi", None, None),
@@ -78,6 +83,8 @@ def test_on_another_scenario(arguments):
         (lambda: make_task("splitting", "alexnet-pi", 12), "placement = 12 must be an integer from 0 to 11"),
         (lambda: make_task("splitting", "alexnet-pi", 12, 1.0), "placement = 12 must be an integer from 0 to 11"),
         (lambda: make_task("splitting", "alexnet-pi", None, 0.0), "reward_scale = 0.0; reward_scale must be finite"),
+        (lambda: make_task("placement", "alexnet-pi", None, "1"), "reward_scale = '1' must be a number"),
+        (lambda: make_task("placement", "alexnet-pi", None, np.True_), "reward_scale = .*True.* must be a number"),
         (
             lambda: Task.from_record({"env_id": "CartPole-v1", "scenario": "alexnet-pi"}),
             "env_id = 'CartPole-v1' must be one of CoInference-v0, CoInferencePlacement-v0",
@@ -87,6 +94,18 @@ def test_on_another_scenario(arguments):
 def test_what_does_not_fit_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("kind", [CoInferenceVectorEnv, CoInferencePlacementVectorEnv])
+def test_memory_is_that_of_the_observations_for_the_deepest_networks(kind):
+    env = kind(20, tiny_scenario([(f"layer{n}", 10, 1e6, 10) for n in range(MAX_LAYERS)]))
+    batch = env.reset(seed=0)[0].nbytes
+    tracemalloc.start()
+    env.step(np.full(20, 1))
+    env.step(np.zeros(20))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * batch  # an identity matrix would be 50 to 100 times as large
 
 
 # --- what callers ask -------------------------------------------------------------------------------------------------

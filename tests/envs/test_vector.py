@@ -230,9 +230,13 @@ def test_injected_paths_are_copied():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"snr": np.ones(12)}, r"options\['snr'\] has shape \(12,\), expected \(2, 12\)"),
-        ({"snr": np.ones((3, 12))}, r"has shape \(3, 12\), expected \(2, 12\)"),
-        ({"snr": np.full((2, 12), np.nan)}, "holds nan"),
+        ({"snr": np.ones(12)}, r"options\['snr'\] has 12 entries, expected 2: per slot 12 linear SNRs, or None"),
+        ({"snr": np.ones((3, 12))}, r"has 3 entries, expected 2"),
+        ({"snr": 1.0}, r"has 1 entries, expected 2"),
+        ({"snr": np.ones((2, 11))}, r"options\['snr'\]\[0\] has shape \(11,\), expected \(12,\)"),
+        ({"snr": [None, [1.0]]}, r"options\['snr'\]\[1\] has shape \(1,\), expected \(12,\)"),
+        ({"snr": [None, ["1"] * 12]}, r"options\['snr'\]\[1\] = .* must be numbers"),
+        ({"snr": np.full((2, 12), np.nan)}, r"options\['snr'\]\[0\] holds nan"),
         ({"snr": -np.ones((2, 12))}, "holds -1.0"),
         ({"paths": np.ones((2, 12))}, r"reset options \['paths'\] are unknown"),
     ],
@@ -242,17 +246,28 @@ def test_bad_options(options, message):
         native(2).reset(options=options)
 
 
-def test_bad_seeds():
-    with pytest.raises(ValueError, match=r"seed = \[1, 2\] must be an integer, None, or a list of 3"):
-        native(3).reset(seed=[1, 2])
+@pytest.mark.parametrize("seed", [[1, 2], (1, 2, 3, 4), 1.5, "123", ["1", "2", "3"], [1, 2, 3.0], {}])
+def test_bad_seeds(seed):
+    with pytest.raises(ValueError, match=r"seed = .* must be an integer, None, or a sequence of 3, each an integer or"):
+        native(3).reset(seed=seed)
+
+
+def test_negative_seeds_are_refused_as_by_gymnasium():
     with pytest.raises(Error, match="greater or equal to zero"):
         native(2).reset(seed=-1)
 
 
-def test_a_seed_per_slot():
-    first, again = native(3).reset(seed=[7, 8, None])[0], native(3).reset(seed=7)[0]
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_a_seed_per_slot(kind):
+    first, again = native(3).reset(seed=kind([7, 8, 20]))[0], native(3).reset(seed=7)[0]
     np.testing.assert_array_equal(first[:2], again[:2])
     assert first[2, -1] != again[2, -1]
+
+
+def test_a_slot_without_a_seed_goes_on_as_in_gymnasiums_vector():
+    scalar, vector = twins(3, MODES[0])
+    for seed in (1, (None, 5, None), None, [9, None, None]):
+        np.testing.assert_array_equal(vector.reset(seed=seed)[0], scalar.reset(seed=seed)[0])
 
 
 @pytest.mark.parametrize(
@@ -260,8 +275,11 @@ def test_a_seed_per_slot():
     [
         ({"num_envs": 0}, "num_envs = 0 must be an integer >= 1"),
         ({"num_envs": 1.5}, r"num_envs = 1.5 must be an integer >= 1"),
-        ({"autoreset_mode": "Disabled"}, r"'Disabled' must be one of \['NextStep', 'SameStep'\]"),
-        ({"autoreset_mode": AutoresetMode.DISABLED}, r"must be one of \['NextStep', 'SameStep'\]"),
+        ({"num_envs": "2"}, "num_envs = '2' must be an integer >= 1"),
+        ({"num_envs": True}, "num_envs = True must be an integer >= 1"),
+        ({"autoreset_mode": "Never"}, r"'Never' must be one of \['NextStep', 'SameStep', 'Disabled'\]"),
+        ({"max_episode_steps": 0}, "max_episode_steps = 0 must be an integer >= 1, or None or -1 for no limit"),
+        ({"max_episode_steps": "3"}, "max_episode_steps = '3' must be an integer >= 1"),
         ({"render_mode": "rgb_array"}, "render_mode = 'rgb_array': the vector environment has no picture"),
         ({"placement": 99}, "placement = 99 must be an integer from 0 to 11"),
         ({"scenario": "nowhere"}, "'nowhere' is neither a file nor one of the built-in scenarios"),

@@ -32,6 +32,12 @@ def test_figure_names_every_feature_with_its_size_and_threshold():
     assert f"P(offload) {100 * survival:.1f}%" in words
 
 
+def test_figure_says_whether_the_cost_holds_the_download():
+    for best_fixed_cost, caption in ((None, "cost so far"), (0.5, "cost so far, with download")):
+        scene = replace(scene_of(stage=3), best_fixed_cost=best_fixed_cost)
+        assert caption in [text.get_text() for text in rendered(scene)[0].findobj(Text)]
+
+
 def test_figure_ignores_the_settings_of_its_surroundings():
     scene = replace(scene_of(stage=3), title="$a price_in")
     figure, plain = rendered(scene)

@@ -33,6 +33,13 @@ def test_scene_before_the_placement_is_the_whole_network_without_an_snr(renderer
     assert (scene.choosing, scene.horizon, scene.snr, scene.snr_path) == (True, 11, 0.0, ())
 
 
+def test_renderer_of_tasks_that_pay_the_download_compares_with_it(renderer):
+    assert renderer.scene(8, 2, PATH, 0.25, "").best_fixed_cost is None
+    joint = Renderer(Scenario.load("alexnet-pi"), best_fixed_cost=0.5)
+    assert joint.scene(8, 2, PATH, 0.25, "").cost_text == "0.25 (50% of best static split)"
+    assert joint.scene(-1, 0, PATH, 0.0, "").cost_caption == "cost so far, with download"
+
+
 def test_every_placement_is_solved_once(renderer, monkeypatch):
     solved, solve = [], bl.backward_induction
     monkeypatch.setattr(bl, "backward_induction", lambda problem: solved.append(problem.horizon) or solve(problem))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from cointer_gym.rendering import draw_text
 from support.scenes import scene_of
 
 
@@ -33,3 +34,13 @@ def test_start_is_what_all_scenes_of_a_task_share():
         assert hash(scene.start) == hash(start.start)
     for other in (scene_of(placement=8), replace(start, title="other"), scene_of(placement=7)):
         assert other.start != start.start  # a problem is only like itself
+
+
+def test_a_cost_with_the_download_is_compared_with_a_split_with_its_download():
+    """The first placement that pays, with all of its download in the cost: 0.5 of a best split that costs 2."""
+    scene = scene_of(placement=8, cost=1.0)
+    alone = 1.0 / float(scene.problem.static_cost.min())
+    assert (scene.cost_caption, scene.cost_text) == ("cost so far", f"1 ({alone:.0%} of best static split)")
+    joint = replace(scene, best_fixed_cost=2.0)
+    assert (joint.cost_caption, joint.cost_text) == ("cost so far, with download", "1 (50% of best static split)")
+    assert draw_text(joint).splitlines()[1].endswith("| cost 1 (50% of best static split) with download")

@@ -11,6 +11,7 @@ from cointer_gym.report.study_words import share, where
 from support.places import ROOT
 
 DOCS = ROOT / "docs" / "studies"
+COMMAND = "cointer-gym study all --out docs/studies"
 
 
 def test_points_in_words(tiny_studies):
@@ -57,16 +58,38 @@ def without_differences(row):
 
 
 def test_verdicts_follow_the_numbers(tiny_studies):
-    holds = report_markdown(tiny_studies.values())
+    holds = report_markdown(tiny_studies.values(), COMMAND)
     assert "Holds, but it is not near-optimal in general" in holds
     assert "nothing is gained for mlp" in holds  # on the phone, the perceptron is best sent to the edge at once
     alike = [Study(study.name, [without_differences(row) for row in study.rows]) for study in tiny_studies.values()]
-    assert "Holds, and is near-optimal" in report_markdown(alike)
-    assert "nothing is gained for mlp and alexnet" in report_markdown(alike)
+    assert "Holds, and is near-optimal" in report_markdown(alike, COMMAND)
+    assert "nothing is gained for mlp and alexnet" in report_markdown(alike, COMMAND)
+
+
+def test_report_names_the_command_and_the_paper(tiny_studies):
+    text = report_markdown(tiny_studies.values(), "cointer-gym study all 'my `odd` file.toml' --out elsewhere")
+    assert "Written by `` cointer-gym study all 'my `odd` file.toml' --out elsewhere ``; do not edit." in text
+    assert "J. Yan, S. Bi, Y.-J. A. Zhang" in text
+    assert "the abstract claims" not in text
+    assert "docs/studies" not in text
+
+
+def test_names_in_the_report_are_no_markdown(tiny_studies):
+    odd = [
+        Study(name, [row.model_copy(update={"scenario": "*a*|$b$"}) for row in study.rows])
+        for name, study in tiny_studies.items()
+    ]
+    text = report_markdown(odd, COMMAND)
+    assert "*a*" not in text.replace(r"\*a\*", "")
+    assert text.count(r"\*a\*\|\$b\$") > 5
+    header, *rows = [
+        line.replace(r"\|", "") for line in text.splitlines() if line.startswith("| mlp") or "Placed" in line
+    ]
+    assert {row.count("|") for row in rows} == {header.count("|")}
 
 
 @pytest.mark.checkout
 def test_committed_report_is_what_the_committed_rows_say():
     committed = [read_csv(DOCS / f"{name}.csv") for name in studies.STUDIES]
-    assert (DOCS / "README.md").read_text(encoding="utf-8") == report_markdown(committed)
+    assert (DOCS / "README.md").read_text(encoding="utf-8") == report_markdown(committed, COMMAND)
     assert all((DOCS / f"{name}.png").read_bytes().startswith(b"\x89PNG") for name in studies.STUDIES)

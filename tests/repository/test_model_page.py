@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from cointer_gym import Rayleigh, observation
+from cointer_gym import Rayleigh
 from cointer_gym.dnn import Dnn
 from cointer_gym.hardware import Device
 from cointer_gym.link import _SPEED_OF_LIGHT_M_PER_S, LinkBudget
@@ -88,5 +88,3 @@ def test_defaults_without_a_number_and_pairs():
     pair = [LinkBudget.model_fields[name].default for name in ("path_loss_exponent", "reference_distance_m")]
     assert numbers(DEFAULTS["path_loss_exponent"]) == numbers(DEFAULTS["reference_distance_m"]) == pair
     assert numbers(DEFAULTS["speed of light"]) == [_SPEED_OF_LIGHT_M_PER_S]
-    decades = [observation.DECADES_BELOW_MEAN, observation.DECADES_ABOVE_MEAN]
-    assert numbers(DEFAULTS["SNR slot of the observation"]) == decades

@@ -31,7 +31,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-LARGEST_BYTES = 400_000
+LARGEST_BYTES = 500_000
 REWRITE = "COINTER_GYM_REWRITE_NOTEBOOKS"
 TRAINING_STEPS = "2000"
 BUDGET = "budget"  # tag of the cells whose output depends on the number of training steps

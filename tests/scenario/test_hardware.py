@@ -71,7 +71,7 @@ def test_a_layer_without_work_needs_both_times(device, edge):
         (
             "layers",
             [{"name": "three", "seconds": 1.0}],
-            r"layers\.0\.name = 'three' must be the name of exactly one layer",
+            r"layers\.0\.name = 'three' must be the name of a layer of pair",
         ),
         ("layers", [{"name": "one", "seconds": 1.0}] * 2, "layer 'one' is measured twice"),
         ("layers", [{"name": "one"}], "layer 'one' is measured, but has neither seconds nor joules"),

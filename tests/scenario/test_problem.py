@@ -85,9 +85,9 @@ def test_terms_combine_with_weights_and_average_over_the_channel():
         ({"airtime_cost": [[1.0, 2.0, 3.0]]}, r"airtime_cost has shape \(1, 3\), expected \(3,\)"),
         ({"airtime_cost": 1.0, "edge_cost": [0.1], "device_cost": []}, r"airtime_cost has shape \(\), expected \(1,\)"),
         ({"airtime_cost": [], "edge_cost": [], "device_cost": []}, r"airtime_cost has shape \(0,\), expected \(1,\)"),
-        ({"airtime_cost": [1.0, -2.0, 3.0]}, r"airtime_cost\[1\] = -2.0 must be finite and >= 0"),
-        ({"edge_cost": [0.3, 0.2, math.nan]}, r"edge_cost\[2\] = nan must be finite and >= 0"),
-        ({"device_cost": [math.inf, 0.1]}, r"device_cost\[0\] = inf must be finite and >= 0"),
+        ({"airtime_cost": [1.0, -2.0, 3.0]}, r"airtime_cost\[1\] = -2.0 must be finite and from 0 to 1e\+200"),
+        ({"edge_cost": [0.3, 0.2, math.nan]}, r"edge_cost\[2\] = nan must be finite and from 0"),
+        ({"device_cost": [math.inf, 0.1]}, r"device_cost\[0\] = inf must be finite and from 0"),
         ({"stage_names": ("a", "b")}, "stage_names has 2 entries, expected 3"),
         ({"completes": True}, r"airtime_cost\[-1\] = 3.0, edge_cost\[-1\] = 0.1 must be 0"),
         (COMPLETE | {"edge_cost": [0.3, 0.2, 0.1]}, r"airtime_cost\[-1\] = 0.0, edge_cost\[-1\] = 0.1 must be 0"),
@@ -97,9 +97,9 @@ def test_terms_combine_with_weights_and_average_over_the_channel():
         ),
         (
             {"time": terms([1.0, 2.0], [0.0, 0.0], [1.0])},
-            "time does not have the shape .* 3 stages, 2 layers",
+            r"time\.airtime has shape \(2,\), expected \(3,\)",
         ),
-        ({"energy": terms([1.0, 2.0, 3.0], [0.0] * 3, [1.0])}, "energy does not have the shape of the costs"),
+        ({"energy": terms([1.0, 2.0, 3.0], [0.0] * 3, [1.0])}, r"energy\.device has shape \(1,\), expected \(2,\)"),
     ],
 )
 def test_bad_arrays_are_named_with_place_value_and_range(changes, message):

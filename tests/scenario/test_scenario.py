@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from cointer_gym import Dnn, Rayleigh, Scenario, list_dnns, list_scenarios
+from cointer_gym import Rayleigh, Scenario, list_scenarios
 
 TOML = """
 name = "pair"
@@ -185,12 +185,6 @@ def test_overrides_apply_while_loading(path):
     assert scenario.tasks_per_update == 7
 
 
-def test_a_mean_snr_takes_the_place_of_a_link_budget(tmp_path):
-    budget = "budget = { distance_m = 60.0, carrier_hz = 2e9 }"
-    scenario = Scenario.load(edited(tmp_path, "mean_snr_db = 10", budget))
-    assert scenario.replace(**{"channel.mean_snr_db": 20.0}).channel_law == Rayleigh(mean_snr=100.0)
-
-
 def test_the_clock_of_a_dvfs_device_can_be_changed(tmp_path):
     dvfs = "dvfs = { clock_hz = 1e6, flop_per_cycle = 10.0, kappa = 3e-18 }"
     direct = "flops_per_s = 1e7\ncompute_power_w = 3.0"
@@ -199,12 +193,6 @@ def test_the_clock_of_a_dvfs_device_can_be_changed(tmp_path):
     # twice the clock: half the time, eight times the power: 2 x 0.1 + 4 x 0.1 x 24, twice that
     faster = scenario.replace(**{"device.dvfs.clock_hz": 2e6})
     assert_allclose(faster.problem().cost.device, [9.8, 19.6], rtol=1e-14)
-
-
-def test_another_profile_keeps_the_precision_and_drops_the_layers(pair):
-    other = pair.replace(**{"dnn.profile": "mlp"})
-    assert other.dnn == Dnn.load("mlp").model_copy(update={"feature_bits_per_element": 16.0})
-    assert other.problem().horizon == len(Dnn.load("mlp").layers)
 
 
 def test_fields_beside_a_profile_override_it():
@@ -270,27 +258,6 @@ def test_every_fault_is_listed(tmp_path):
     file = edited(tmp_path, "tx_power_w = 0.5\ndownlink_bps = 1e5", "tx_power_w = 0\ndownlink_bps = -1")
     with pytest.raises(ValueError, match=r"link\.tx_power_w = 0: .*; link\.downlink_bps = -1: "):
         Scenario.load(file)
-
-
-def test_malformed_toml_points_at_the_place(tmp_path):
-    with pytest.raises(ValueError, match=r"edited\.toml: not valid TOML: .*line \d+"):
-        Scenario.load(edited(tmp_path, "[device]", "[device"))
-
-
-def test_unknown_scenarios_and_profiles_list_what_there_is(pair):
-    listed = ".*".join(list_scenarios())
-    with pytest.raises(ValueError, match=f"scenario = 'alexnet-pie' is neither a file nor one of .*{listed}"):
-        Scenario.load("alexnet-pie")
-    with pytest.raises(ValueError, match=f"profile = 'vgg61' is neither a file nor one of .*{'.*'.join(list_dnns())}"):
-        pair.replace(**{"dnn.profile": "vgg61"})
-
-
-@pytest.mark.parametrize(("text", "message"), [("{", "is not valid JSON"), ("[1]", "must hold a JSON object")])
-def test_unreadable_profiles_are_refused(tmp_path, pair, text, message):
-    file = tmp_path / "net.json"
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=message):
-        pair.replace(**{"dnn.profile": str(file)})
 
 
 @pytest.mark.parametrize(

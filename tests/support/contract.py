@@ -17,6 +17,7 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
+from cointer_gym import Scenario
 from support.play import (
     INFO_KEYS,
     MODES,
@@ -32,9 +33,24 @@ from support.play import (
     twins,
 )
 
+FORMS = {  # of the arguments: as they are, and with the scenario as an object
+    "given": dict,
+    "object": lambda given: given | {"scenario": Scenario.load(given.get("scenario", "alexnet-pi"))},
+}
 TWINS = {"copy": copy.deepcopy, "pickle": lambda env: pickle.loads(pickle.dumps(env))}
 BAD_ACTIONS = (-1, 1.5, 1.0, None, "offload", np.array([1]), np.nan)
-BAD_BATCHES = ([0, 0], [[0, 0, 0]], [[0], [0], [0]], 1, None, [-1, 0, 0], [1.5, 0, 0], [None, 0, 0], [np.nan, 0, 0])
+BAD_BATCHES = (
+    [0, 0],
+    ["1", "0", "1"],
+    [[0, 0, 0]],
+    [[0], [0], [0]],
+    1,
+    None,
+    [-1, 0, 0],
+    [1.5, 0, 0],
+    [None, 0, 0],
+    [np.nan, 0, 0],
+)
 
 
 def every_case(*cases):
@@ -87,14 +103,20 @@ class EnvContract:
     def test_observation_space_is_the_table_of_the_documentation(self, make):
         env = make()
         space, layers = env.observation_space, env.problem.horizon
-        rows = re.findall(r"^ *\| (\w[\w.+]*) \| (.+?) \| (-?\d+) to (-?\d+) \|$", type(env).__doc__, re.MULTILINE)
+        rows = re.findall(r"^ *\| (?!slot)(\w[\w.+]*) \| (.+?) \| (.+?) \|$", type(env).__doc__, re.MULTILINE)
         described = env.task.layout.describe()
-        assert rows == [(slot.slots, slot.name, f"{slot.low:g}", f"{slot.high:g}") for slot in described]
+        assert rows == [(slot.slots, slot.name, slot.range) for slot in described]
+        law = env.problem.channel
+        from_law = [
+            min(0.0, np.log10(law.snr_range[0] / law.average_snr)),
+            np.log10(law.snr_range[1] / law.average_snr),
+        ]
         low, high = np.full(space.shape, np.nan), np.full(space.shape, np.nan)
-        for place, _, smallest, largest in rows:
+        for place, _, words in rows:
             first, last = (slot_number(end, layers) for end in (place.split("..") * 2)[:2])
             assert np.isnan(low[first : last + 1]).all()
-            low[first : last + 1], high[first : last + 1] = float(smallest), float(largest)
+            smallest, largest = from_law if words == "that of the channel law" else map(float, words.split(" to "))
+            low[first : last + 1], high[first : last + 1] = np.float32(smallest), np.float32(largest)
         np.testing.assert_array_equal(low, space.low)
         np.testing.assert_array_equal(high, space.high)
         assert space.dtype == np.float32
@@ -137,6 +159,21 @@ class EnvContract:
             assert len({outcomes[action][:3] for action in allowed}) == allowed.size > 0
             assert {outcomes[action] for action in np.flatnonzero(mask == 0)} <= {outcomes[allowed[-1]]}
 
+    def test_action_masks_of_the_current_state(self, case, vector_of):
+        """As sb3-contrib asks for them: of one task, also through wrappers, and of a batch."""
+        env, vector = gym.make(case[0], **case[1]), vector_of(1)
+        seen, batch = env.reset(seed=0)[1], vector.reset(seed=0)[1]
+        for action in all_on_the_device(env):
+            one, all_slots = env.get_wrapper_attr("action_masks")(), vector.action_masks()
+            assert one.dtype == all_slots.dtype == np.bool_
+            np.testing.assert_array_equal(one, seen["action_mask"])
+            np.testing.assert_array_equal(all_slots, batch["action_mask"])
+            np.testing.assert_array_equal(all_slots, one[None])
+            _, _, ended, _, seen = env.step(action)
+            batch = vector.step([action])[-1]
+            if ended:
+                break
+
     def test_seeds_reproduce_and_differ(self, make):
         env, twin = make(), make()
         actions = all_on_the_device(env)
@@ -163,9 +200,10 @@ class EnvContract:
         )
         assert_same_steps(first, second)
 
-    def test_spec_survives_json(self, case):
+    @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+    def test_spec_survives_json(self, case, form):
         name, arguments = case
-        env = gym.make(name, **arguments, reward_scale=2.0)
+        env = gym.make(name, **form(arguments), reward_scale=2.0)
         spec = EnvSpec.from_json(env.spec.to_json())
         assert spec == env.spec
         again, actions = gym.make(spec), all_on_the_device(env)
@@ -254,9 +292,26 @@ class EnvContract:
             assert reward.shape == terminated.shape == truncated.shape == (4,)
             assert not truncated.any()
 
-    def test_vector_is_the_default_of_make_vec_and_rebuilt_from_its_spec(self, case, vector_of):
+    def test_without_autoreset_it_is_a_vector_of_scalar_environments_reset_by_masks(self, case):
         name, arguments = case
-        env = gym.make_vec(name, num_envs=3, reward_scale=2.0, autoreset_mode="SameStep", **arguments)
+        scalar, vector = twins(3, AutoresetMode.DISABLED, name=name, **arguments)
+        got, expected = vector.reset(seed=1), scalar.reset(seed=1)
+        rng, resets, choices = np.random.default_rng(3), 0, vector.single_action_space.n
+        for _ in range(24):
+            got, expected = vector.step(actions := rng.integers(0, choices, 3)), scalar.step(actions)
+            assert_same_step(got, expected)
+            if (done := expected[2]).any():
+                seed = (None, 7, (1, None, 3))[resets % 3]
+                got, expected = (env.reset(seed=seed, options={"reset_mask": done}) for env in (vector, scalar))
+                np.testing.assert_array_equal(got[0], expected[0])
+                assert_same_info(got[1], expected[1])
+                resets += 1
+        assert resets > 2
+
+    @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+    def test_vector_is_the_default_of_make_vec_and_rebuilt_from_its_spec(self, case, form, vector_of):
+        name, arguments = case
+        env = gym.make_vec(name, num_envs=3, reward_scale=2.0, autoreset_mode="SameStep", **form(arguments))
         again = gym.make_vec(EnvSpec.from_json(env.spec.to_json()))
         assert type(env) is type(again) is type(vector_of(1))
         assert (again.num_envs, again.autoreset_mode, again.task.reward_scale) == (3, AutoresetMode.SAME_STEP, 2.0)

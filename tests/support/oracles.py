@@ -34,7 +34,7 @@ class LawOracle:
         end = min(stop, max(start, 1 + 12 * width) + mp.mpf(90) / self.rate)
         if end <= start:
             return mp.mpf(0)
-        near = [start + mp.mpf(step) / self.rate for step in (0.03, 0.3, 1, 3, 9, 30)]
+        near = [start + mp.mpf(step) / self.rate for step in (0.03, 0.3, 1, 3, 9, 30, 90, 300, 900)]
         bulk = [1 + k * width for k in (-8, -4, -2, 0, 2, 4, 8)]
         growing = [start * 10**k for k in range(1, 30)]
         kinks = [self.gain(self.low), self.gain(self.high)]
@@ -57,6 +57,23 @@ class LawOracle:
     def partial_mean(self, snr):
         """E[x; SNR >= snr]."""
         return self.expect(self.uses, mp.mpf(snr) / mp.mpf(self.mean_snr))
+
+    def capped_mean(self, tau):
+        """E[min(x, tau)]; over log g below g = 1e-3, where x is nearly a power of g."""
+        cap = mp.mpf(tau) if self.low == 0 else min(mp.mpf(tau), 1 / mp.mpf(self.low))
+        start, split = self.gain(1 / cap), mp.mpf("1e-3")
+        if self.high is not None and cap <= 1 / mp.mpf(self.high):
+            return cap
+        if start >= split:
+            return cap * self.expect(lambda gain: 1, 0, start) + self.expect(self.uses, start)
+        logs = mp.linspace(mp.log(start), mp.log(split), 12)
+        deep = mp.quad(lambda log: mp.exp(log) * self._integrand(self.uses, mp.exp(log)), logs)
+        return cap * self.expect(lambda gain: 1, 0, start) + deep + self.expect(self.uses, split)
+
+    def excess(self, tau):
+        """E[(x - tau)^+]."""
+        tau = mp.mpf(tau)
+        return self.expect(lambda gain: self.uses(gain) - tau, 0, self.gain(1 / tau))
 
     def phi(self, tau):
         """E[(tau - x)^+]."""

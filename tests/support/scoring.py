@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.integrate import quad
+from scipy.special import gammaln, xlogy
 
 from cointer_gym import Empirical, Nakagami, Rayleigh, Rician, StoppingProblem
 from cointer_gym.observation import SplittingLayout
@@ -17,7 +18,7 @@ CHANNELS = {
     "rayleigh, -5 dB": Rayleigh(mean_snr=10**-0.5),
     "rician": Rician(mean_snr=MEAN_SNR, k_factor=4.0),
     "nakagami": Nakagami(mean_snr=MEAN_SNR, m=2.5),
-    "empirical": Empirical(snr=(0.0, 0.3, 1.7, 2.9, 4.1, 8.8, 8.9, 15.0, 31.0)),
+    "empirical": Empirical(snr=(0.0, 0.3, 1.7, 2.9, 4.1, 8.8, 8.9, 15.0, 31.0), min_efficiency=0.1523),
 }
 
 
@@ -26,9 +27,15 @@ def problem(channel="rayleigh", terms=TERMS, **more):
     return StoppingProblem(**terms, channel=law, completes=terms is COMPLETE, **more)
 
 
+def visible(law, relative_snr):
+    """Linear SNRs, moved to where observations tell them from lower ones."""
+    low, high = law.snr_range
+    return np.clip(law.average_snr * relative_snr, 1.01 * low, high)
+
+
 def decode(observation, mean_snr=MEAN_SNR):
     """Stage and linear SNR behind observations of ``CoInference-v0``."""
-    return SplittingLayout(np.shape(observation)[-1] - 2, mean_snr).decode(observation)
+    return SplittingLayout(np.shape(observation)[-1] - 2, mean_snr, (1e-9, 1e9)).decode(observation)
 
 
 class Rule:
@@ -44,14 +51,22 @@ class Rule:
 
 def rayleigh_moments(probability, breaks=()):
     """P(offload) and E[x; offload] under Rayleigh fading for an offload probability that is a function of the SNR."""
+    return nakagami_moments(1.0, probability, breaks)
+
+
+def nakagami_moments(m, probability, breaks=()):
+    """The same under Nakagami-m fading, Rayleigh's at m = 1."""
     lowest = 2**0.1523 - 1  # below this SNR the most robust rate is kept
+    bulk = [MEAN_SNR * (1 + k / np.sqrt(m)) for k in (-6, -3, 0, 3, 6, 12)] if m > 1 else []
+    inside = {point for point in (lowest, *breaks, *bulk) if point > 0}
+    log_scale = m * np.log(m / MEAN_SNR) - gammaln(m)
 
     def integrate(integrand):
-        edges = [0.0, *sorted({lowest, *breaks}), 50 * MEAN_SNR]  # e^-50 is left out
+        edges = [0.0, *sorted(inside), 50 * MEAN_SNR]  # e^-50 is left out
         return sum(quad(integrand, a, b, epsabs=0, epsrel=1e-11, limit=400)[0] for a, b in pairwise(edges))
 
     def density(snr):
-        return np.exp(-snr / MEAN_SNR) / MEAN_SNR
+        return np.exp(log_scale + xlogy(m - 1, snr) - m * snr / MEAN_SNR)
 
     return (
         integrate(lambda snr: probability(snr) * density(snr)),
@@ -62,7 +77,7 @@ def rayleigh_moments(probability, breaks=()):
 WINDOWS = [
     ((2.0, 9.0),),
     ((0.0, 1.0), (5.0, 5.5), (20.0, np.inf)),
-    ((0.01, 0.02), (30.0, 60.0)),
+    ((0.12, 0.3), (30.0, 60.0)),
 ]
 
 

@@ -1,6 +1,6 @@
 """Numbers and names as they are shown."""
 
-from cointer_gym.text import percent, ranges, runs, splits
+from cointer_gym.text import db, percent, ranges, runs, splits, threshold
 
 
 def test_percent_has_its_sign_and_no_negative_zero():
@@ -9,6 +9,10 @@ def test_percent_has_its_sign_and_no_negative_zero():
         "0.0\xa0%",
         "+50\xa0%",
     ]
+
+
+def test_a_level_that_is_rounded_to_nothing_has_no_sign():
+    assert (db(0.9999), threshold(0.9999), db(0.5)) == ("0.0 dB", "0.00", "-3.0 dB")
 
 
 def test_the_likeliest_splits_stand_in_the_order_of_the_layers():
