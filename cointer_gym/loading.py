@@ -66,7 +66,8 @@ def override(content: dict[str, Any], overrides: Mapping[str, Any], root: type[B
     What a new value makes obsolete goes, unless it is set here, too: the note in ``sources`` on where the old value
     came from; the same quantity given in another way (a link budget beside a mean SNR, a parameter in dB beside its
     ratio, DVFS beside speed and power); of a network whose ``profile`` is replaced everything but the precision, and
-    its measured times; of a channel whose ``law`` is replaced the fields that the new law does not take.
+    its measured times; of a channel whose ``law`` is replaced the fields that the new law does not take, and those
+    that hold the default of the old one.
 
     Args:
         content: of a scenario file, or what a scenario dumps.
@@ -104,7 +105,7 @@ def _set(content: dict[str, Any], field: str, value: Any, kept: Iterable[str]) -
 def _table(name: str, value: Any) -> Any:
     """A model, or the name of a network, as the table that it stands for; what is NumPy's as plain numbers."""
     if isinstance(value, ChannelLaw):
-        return {"law": value.reference(), **value.model_dump(exclude_none=True)}
+        return {"law": value.reference(), **value.model_dump(exclude_none=True, exclude_unset=True)}
     if isinstance(value, BaseModel):
         return value.model_dump(exclude_none=True)
     if isinstance(value, dict):
@@ -157,7 +158,7 @@ def _obsolete(content: dict[str, Any], field: str, value: Any) -> list[str]:
     if field == "dnn.profile":
         names = {each for each in {*names, *Dnn.model_fields} if not each.endswith("_per_element")}
     elif field == "channel.law":
-        names -= _taken_by(value, otherwise=names)
+        names -= _taken_by(value, otherwise=names) - _assumed(present)
     else:
         names = {_other_spelling()[name]} if table == "channel" and name in _other_spelling() else set()
     return gone + sorted(f"{table}.{each}" for each in names - {name})
@@ -171,6 +172,13 @@ def _taken_by(law: Any, *, otherwise: set[str]) -> set[str]:
         return otherwise
     budget = {"budget"} if "mean_snr" in found.model_fields else set()
     return {"law", *found.model_fields, *found.in_db} | budget
+
+
+def _assumed(channel: Any) -> set[str]:
+    """Fields that hold the default of the law in force: records write it down, nobody meant it for another law."""
+    law = LAWS.get(str(channel.get("law", "rayleigh"))) if isinstance(channel, dict) else None
+    fields = {} if law is None else law.model_fields
+    return {name for name in fields if name in channel and channel[name] == fields[name].default}
 
 
 def _other_spelling() -> dict[str, str]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cointer_gym import Dnn, Empirical, Nakagami, Rayleigh, Rician, Scenario, list_dnns, list_scenarios
+from cointer_gym.channels import ClippedSamplesWarning
 from cointer_gym.cli.app import load_scenario
 from cointer_gym.hardware import Device
 from cointer_gym.loading import read_toml
@@ -187,6 +188,15 @@ def test_another_law_drops_what_it_does_not_take(start):
     assert Scenario.load(start(rician), **{"channel.law": "rayleigh"}).channel_law == Rayleigh(
         mean_snr=10.0, max_efficiency=4.0
     )
+
+
+def test_another_law_makes_its_own_assumptions(start):
+    # the default of Rayleigh stands in the record of a scenario, but nobody wrote it down for the trace
+    trace = {"channel.law": "empirical", "channel.trace_snr_db": [-20.0, 10.0]}
+    with pytest.warns(ClippedSamplesWarning, match="lifts 1 of the 2 samples"):
+        Scenario.load(start(INLINE), **trace)
+    written = Scenario.load(start(INLINE), **trace, **{"channel.min_efficiency": 0.1523})
+    assert written.channel_law.min_efficiency == 0.1523
 
 
 @pytest.mark.parametrize(
