@@ -7,8 +7,6 @@ import mpmath as mp
 
 mp.mp.dps = 25  # of every mpmath number in this test process; double precision has 16
 
-_SMALL = mp.mpf("1e-3")  # a gain
-
 
 @dataclass(frozen=True)
 class LawOracle:
@@ -16,7 +14,7 @@ class LawOracle:
 
     density: object
     rate: float
-    """Exponential decay rate of the density; the standard deviation of g is about rate^-1/2."""
+    """Exponential decay rate of the density; the standard deviation of g is about rate^-1/2, at most (2 / rate)^1/2."""
     mean_snr: float
     low: float
     high: float | None = None
@@ -33,11 +31,11 @@ class LawOracle:
     def expect(self, function, start=0, stop=mp.inf):
         """E[function(g); start <= g < stop]."""
         width = 1 / mp.sqrt(self.rate)
-        end = min(stop, max(start, 1 + 12 * width) + mp.mpf(90) / self.rate)
+        end = min(stop, max(start, 1 + 20 * width) + mp.mpf(90) / self.rate)
         if end <= start:
             return mp.mpf(0)
         near = [start + mp.mpf(step) / self.rate for step in (0.03, 0.3, 1, 3, 9, 30, 90, 300, 900)]
-        bulk = [1 + k * width for k in (-8, -4, -2, 0, 2, 4, 8)]
+        bulk = [1 + k * width for k in (-8, -4, -2, 0, 2, 4, 8, 12, 16)]
         growing = [start * 10**k for k in range(1, 30)]
         kinks = [self.gain(self.low), self.gain(self.high)]
         inside = {point for point in (*near, *bulk, *growing, *kinks) if start < point < end}
@@ -60,24 +58,17 @@ class LawOracle:
         """E[x; SNR >= snr]."""
         return self.expect(self.uses, mp.mpf(snr) / mp.mpf(self.mean_snr))
 
-    def outage(self, gain):
-        """P(g < gain)."""
-        split = min(gain, _SMALL)
-        return self._over_logs(lambda g: 1, split * mp.exp(-100), split) + self.expect(lambda g: 1, split, gain)
-
     def capped_mean(self, tau):
-        """E[min(x, tau)]."""
+        """E[min(x, tau)]; over log g below g = 1e-3, where x is nearly a power of g."""
         cap = mp.mpf(tau) if self.low == 0 else min(mp.mpf(tau), 1 / mp.mpf(self.low))
+        start, split = self.gain(1 / cap), mp.mpf("1e-3")
         if self.high is not None and cap <= 1 / mp.mpf(self.high):
             return cap
-        start = self.gain(1 / cap)
-        deep = self._over_logs(self.uses, start, _SMALL) if start < _SMALL else 0
-        return cap * self.outage(start) + deep + self.expect(self.uses, max(start, _SMALL))
-
-    def _over_logs(self, function, start, stop):
-        """E[function(g); start <= g < stop] for gains so small that function and density are nearly powers."""
-        points = mp.linspace(mp.log(start), mp.log(stop), 2 + int(mp.log(stop / start) / 12))
-        return mp.quad(lambda log: mp.exp(log) * self._integrand(function, mp.exp(log)), points)
+        if start >= split:
+            return cap * self.expect(lambda gain: 1, 0, start) + self.expect(self.uses, start)
+        logs = mp.linspace(mp.log(start), mp.log(split), 12)
+        deep = mp.quad(lambda log: mp.exp(log) * self._integrand(self.uses, mp.exp(log)), logs)
+        return cap * self.expect(lambda gain: 1, 0, start) + deep + self.expect(self.uses, split)
 
     def excess(self, tau):
         """E[(x - tau)^+]."""
