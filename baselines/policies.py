@@ -129,12 +129,12 @@ def checked_thresholds(problem: StoppingProblem, threshold_snr: ArrayLike) -> Fl
 def _check_visible(problem: StoppingProblem, snr_range: tuple[float, float], thresholds: FloatArray) -> None:
     """A threshold where the rate changes no more splits SNRs that look alike, which an agent cannot do."""
     low, high = snr_range
-    below = (thresholds > 0) & (thresholds < low * (1 - _ROUNDING)) & (1 - problem.channel.survival(low) > _NEVER)
+    below = (thresholds > 0) & (thresholds <= low * (1 + _ROUNDING)) & (1 - problem.channel.survival(low) > _NEVER)
     above = (thresholds > high * (1 + _ROUNDING)) & (thresholds < np.inf) & (problem.channel.survival(high) > _NEVER)
-    for hidden, end, instead in ((below, low, 0.0), (above, high, np.inf)):
+    for hidden, instead in ((below, f"more than {low:.6g}, or 0"), (above, f"at most {high:.6g}, or inf")):
         if hidden.any():
             n = int(np.argmax(hidden))
             raise ValueError(
-                f"threshold_snr[{n}] = {thresholds[n]:.6g} lies beyond {end:.6g}, where the rate changes no more and "
-                f"observations do not tell SNRs apart; take {end:.6g} or {instead:g}"
+                f"threshold_snr[{n}] = {thresholds[n]:.6g} lies where the rate changes no more and observations do not "
+                f"tell SNRs apart; take {instead}"
             )

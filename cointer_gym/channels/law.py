@@ -27,6 +27,7 @@ LAWS: dict[str, "type[ChannelLaw]"] = {}
 _NEGLIGIBLE = 1e-30  # probability of an SNR that never happens
 _TINY, _HUGE = 1e-300, 1e300  # the SNRs in double precision, with room to multiply
 _HALF_DECADE = float(np.sqrt(10.0))
+_BELOW_THE_FLOOR = 0.99  # where the range begins, so that the SNR of the most robust rate can be a threshold
 
 
 class ClippedSamplesWarning(UserWarning):
@@ -173,7 +174,7 @@ class ChannelLaw(Model, ABC):
         Below ``low`` and above ``high`` the rate no longer depends on the SNR, or an SNR has a probability below 1e-30.
         """
         slowest, fastest = self.rate.snr([self.rate.most_uses, self.rate.fewest_uses])
-        low, high = np.clip(np.clip(self._support(), slowest, fastest), _TINY, _HUGE)
+        low, high = np.clip(np.clip(self._support(), _BELOW_THE_FLOOR * slowest, fastest), _TINY, _HUGE)
         return (float(low), float(high)) if low < high else (float(low / _HALF_DECADE), float(low * _HALF_DECADE))
 
     def _support(self) -> tuple[float, float]:

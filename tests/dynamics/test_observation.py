@@ -11,7 +11,7 @@ from support.scenarios import THREE_LAYERS as THREE_LAYER_SCENARIO
 
 
 def test_observations_give_stage_and_snr_back():
-    snr = np.geomspace(*THREE_LAYERS.channel.snr_range, 50)
+    snr = np.geomspace(*SplittingLayout.of(THREE_LAYERS).snr_range, 50)
     stages = np.arange(50) % 4
     layout = SplittingLayout.of(THREE_LAYERS)
     stage, decoded = layout.decode(layout.encode(stages, snr))
@@ -96,15 +96,22 @@ def test_observations_that_hold_nan_or_have_other_slots_are_refused():
 
 def test_a_threshold_among_snrs_that_look_alike_is_refused_not_rounded():
     capped = Rayleigh(mean_snr=30.0, max_efficiency=4.0)  # the fastest rate from 2^4 - 1 on
-    for law, threshold, message in (
-        (Rayleigh(mean_snr=10.0), 0.08, r"threshold_snr\[0\] = 0\.08 lies beyond 0\.11134, .*; take 0\.11134 or 0"),
-        (capped, 20.0, r"threshold_snr\[0\] = 20 lies beyond 15, .*; take 15 or inf"),
+    robust = 2**0.1523 - 1  # the SNR of the most robust rate
+    for law, hidden, visible, message in (
+        (
+            Rayleigh(mean_snr=10.0),
+            0.08,
+            robust,
+            r"threshold_snr\[0\] = 0\.08 lies where .*; take more than 0\.110226, or 0",
+        ),
+        (Rayleigh(mean_snr=10.0), 0.99 * robust, 1.001 * robust, "take more than"),
+        (capped, 20.0, capped.snr_range[1], r"threshold_snr\[0\] = 20 lies where .*; take at most 15, or inf"),
     ):
         problem = StoppingProblem(airtime_cost=[1, 0], edge_cost=[0, 0], device_cost=[1], channel=law, completes=True)
         with pytest.raises(ValueError, match=message):
-            bl.ThresholdPolicy(problem, [threshold])
-        for end in law.snr_range:
-            assert bl.evaluate(bl.ThresholdPolicy(problem, [end]), problem).cost > 0
+            bl.ThresholdPolicy(problem, [hidden])
+        rule = bl.threshold_solution(problem, "visible", np.array([visible]))
+        assert bl.evaluate(rule.policy(), problem).cost == pytest.approx(rule.cost, rel=1e-6)
     # beyond what is ever drawn it makes no difference
     far = StoppingProblem(
         airtime_cost=[1, 0], edge_cost=[0, 0], device_cost=[1], channel=Rayleigh(mean_snr=1.0), completes=True

@@ -188,4 +188,4 @@ def test_golden_run():
         observation, reward, terminated, _, _ = env.step(actions)
         numbers = [*observation.ravel(), *reward, *terminated]
         content.update("".join(f"{0.0 + round(float(number), 5):.5f}," for number in numbers).encode())
-    assert content.hexdigest() == "ab1d14434cb0ada9445773c0403b26f85cdc1a78e2520f8c3543a3e3547f3277"
+    assert content.hexdigest() == "1062b57f49b4d17c3e37a3b9f3e99d0079828389d48f628dde2195bfe55bd7b7"
