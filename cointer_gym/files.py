@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_LONGEST_NAME = 100
+_LONGEST_NAME = 100  # bytes: some file systems take 255, and folders add endings
 _NOT_IN_NAMES = frozenset('<>:"/\\|?*')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # by Windows
 
@@ -60,11 +60,11 @@ def folder_name(name: str) -> str:
         ValueError: it is empty or too long, or has characters that a folder's name cannot have everywhere.
     """
     bad = sorted({character for character in name if character in _NOT_IN_NAMES or not character.isprintable()})
-    if bad or name.strip(" .") != name or not 0 < len(name) <= _LONGEST_NAME or _RESERVED.fullmatch(name):
+    size = len(name.encode(errors="surrogatepass"))
+    if bad or name.strip(" .") != name or not 0 < size <= _LONGEST_NAME or _RESERVED.fullmatch(name):
         raise ValueError(
-            f"{name!r} is no name for a folder: 1 to {_LONGEST_NAME} printable characters, none of "
-            f"{' '.join(sorted(_NOT_IN_NAMES))}, no space or dot at either end, and no device of Windows; "
-            "give another name, or the folder itself with --out"
+            f"{name!r} is no name for a folder: 1 to {_LONGEST_NAME} bytes of printable characters, none of "
+            f"{' '.join(sorted(_NOT_IN_NAMES))}, no space or dot at either end, and no device of Windows"
         )
     return name
 
@@ -81,11 +81,15 @@ def read_text(path: Path) -> str:
         ValueError: the file is missing, cannot be read, or is not UTF-8; names it.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"cannot read {path}: not UTF-8 text: {error.reason} at byte {error.start}") from error
+        where = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
+        raise ValueError(f"cannot read {path}: not UTF-8: {where}; save it as UTF-8") from error
+    if "\0" in text:  # UTF-16 without a mark is valid UTF-8, with a NUL beside every letter
+        raise ValueError(f"cannot read {path}: no text: a NUL at character {text.index(chr(0))}; save it as UTF-8")
+    return text
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -101,11 +105,20 @@ def read_json(path: Path) -> Any:
     """
     text = read_text(path)
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_each_once)
     except RecursionError as error:
         raise ValueError(f"cannot read {path}: nested too deeply") from error
     except ValueError as error:  # no JSON, or a number of thousands of digits
         raise ValueError(f"cannot read {path}: {error}") from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, in which no name stands twice."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is given twice")
+    return content
 
 
 def csv_text(header: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:

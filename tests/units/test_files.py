@@ -60,8 +60,10 @@ def test_names_that_lead_elsewhere_or_do_not_exist_everywhere(name):
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
-        ("{}".encode("utf-16"), "not UTF-8 text: invalid start byte at byte 0"),
-        ('{"a": "ä"}'.encode("latin-1"), "not UTF-8 text: invalid continuation byte at byte 7"),
+        ("{}".encode("utf-16"), "not UTF-8: byte 0xff at position 0; save it as UTF-8"),
+        ('{"a": "ä"}'.encode("latin-1"), "not UTF-8: byte 0xe4 at position 7; save it as UTF-8"),
+        ("{}".encode("utf-16-le"), "no text: a NUL at character 1"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "'c' is given twice"),
         (b"[" * 100_000, "nested too deeply"),
         (b"1" * 5000, "Exceeds the limit"),
         (b"", "Expecting value"),
