@@ -4,6 +4,7 @@ A task is what an episode plays and what a policy is trained for and scored on. 
 so that the scalar and the vector environment are shells around the same arrays.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
 from cointer_gym import baselines as bl
+from cointer_gym.channels import ChannelLaw
 from cointer_gym.dynamics import incurred, transition, upload_is_forced
 from cointer_gym.envs.state import Outcome, State
 from cointer_gym.observation import Layout, Observation
@@ -67,6 +69,10 @@ class Task(ABC):
 
     def __post_init__(self) -> None:
         _ = self.problem, self.reward_scale  # what is wrong with the arguments shows at once
+        if (
+            type(self.problem.channel).snr_range is not ChannelLaw.snr_range
+        ):  # a law's own; the general one hides nothing
+            _warn_if_blind(self.problem)
 
     @property
     @abstractmethod
@@ -242,3 +248,11 @@ def _checked_number(scale: Any) -> float:
     if isinstance(scale, bool) or not isinstance(scale, Real):
         raise ValueError(f"reward_scale = {scale!r} must be a number; it must be finite and > 0")
     return float(scale)
+
+
+def _warn_if_blind(problem: StoppingProblem) -> None:
+    """Say so where the optimum tells SNRs apart that look alike in the observation."""
+    try:
+        bl.backward_induction(problem).policy()
+    except ValueError as error:
+        warnings.warn(f"observations cannot support the optimum: {error}", stacklevel=2)

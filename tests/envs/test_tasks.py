@@ -7,8 +7,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from cointer_gym import Scenario
+from cointer_gym import Rayleigh, Scenario
 from cointer_gym import baselines as bl
+from cointer_gym.channels import LAWS
 from cointer_gym.dnn import MAX_LAYERS
 from cointer_gym.envs import (
     TASKS,
@@ -183,3 +184,17 @@ def test_choosing_leaves_the_input_in_hand_whatever_the_snr(snr):
     np.testing.assert_array_equal(outcome.state.placement, np.arange(12))
     np.testing.assert_array_equal(outcome.amounts.cost, task.scenario.download.cost)
     assert not (outcome.terminated | outcome.offloaded).any()
+
+
+def test_an_observation_that_cannot_support_the_optimum_says_so():
+    class Shortsighted(Rayleigh):
+        @property
+        def snr_range(self):
+            return 8.0, 12.0  # from here on it shows less than what the optimum goes by
+
+    try:
+        scenario = Scenario.load("alexnet-pi", channel=Shortsighted(mean_snr=10.0))
+        with pytest.warns(UserWarning, match=r"observations cannot support the optimum: threshold_snr\[\d+\] = "):
+            make_task("splitting", scenario)
+    finally:
+        del LAWS["shortsighted"]
