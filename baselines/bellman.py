@@ -4,8 +4,10 @@
 
 The step that is best stops where stopping costs no more than going on:
 
-    tau = (C - B) / A                       stop at n iff x <= tau
-    E[min(s_n(x), C)] = C - A Phi(tau)      value of being able to stop at n or go on at cost C
+    tau = (C - B) / A                               stop at n iff x <= tau
+    E[min(s_n(x), C)] = B + A E[min(x, tau)]        value of being able to stop at n or go on at cost C >= B
+
+The last line is C - A Phi(tau) without the small difference of large numbers.
 
 A different step scores a given policy. What a value array holds, and in which order it is filled, is a list of moves.
 """

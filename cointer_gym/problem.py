@@ -10,7 +10,7 @@ from cointer_gym.channels import ChannelLaw, Independent, Process, warn_if_lifte
 from cointer_gym.records import Amounts
 from cointer_gym.units import FloatArray
 
-_LARGEST = 1e200  # leaves room for the products with x
+_LEAST_AIRTIME, _LARGEST = 1e-100, 1e200  # leaves room for the products with x, and for the quotients C / A
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -18,7 +18,7 @@ class StageTerms:
     """One additive quantity (cost, seconds or joules) of a problem with horizon M.
 
     Offloading at stage n adds ``airtime[n] * x + edge[n]``; computing layer n+1 on the device adds ``device[n]``. A
-    problem checks the shapes, and that all entries are from 0 to 1e200.
+    problem checks the shapes, and that every entry is from 0 to 1e200.
     """
 
     airtime: FloatArray
@@ -43,7 +43,7 @@ class StoppingProblem:
         c_n                      cost of computing layer n+1 on the device, n = 0..M-1
 
     Args:
-        airtime_cost: A, shape (M+1,), ETC per channel use per bit, from 0 to 1e200.
+        airtime_cost: A, shape (M+1,), ETC per channel use per bit; 0, or from 1e-100 to 1e200.
         edge_cost: B, shape (M+1,), ETC, from 0 to 1e200.
         device_cost: c, shape (M,), ETC, from 0 to 1e200.
         channel: law of the SNR at each stage, independent from stage to stage.
@@ -77,6 +77,11 @@ class StoppingProblem:
         size = max(np.size(self.airtime_cost), 1)
         for name, expected in (("airtime_cost", size), ("edge_cost", size), ("device_cost", size - 1)):
             object.__setattr__(self, name, _checked(name, getattr(self, name), expected))
+        tiny = np.flatnonzero((self.cost.airtime > 0) & (self.cost.airtime < _LEAST_AIRTIME))
+        if tiny.size:
+            raise ValueError(
+                f"airtime_cost[{tiny[0]}] = {self.cost.airtime[tiny[0]]} must be 0 or at least {_LEAST_AIRTIME:g}"
+            )
         for name in ("time", "energy"):
             object.__setattr__(self, name, _checked_terms(name, getattr(self, name), size))
         if not self.stage_names:

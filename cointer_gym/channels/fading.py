@@ -90,7 +90,8 @@ class FadingLaw(ChannelLaw):
         with np.errstate(divide="ignore"):
             exponent = np.where(gain < 1, -np.log1p(-self.gain_cdf(gain)), -np.log(self.gain_survival(gain)))
         bulk = np.interp(np.log(_LADDER), np.log(np.maximum(exponent, 1e-300)), edges)
-        beyond = np.geomspace(edges[0], bulk[0], int(np.ceil(np.log(bulk[0] / edges[0]))) + 1)
+        lowest = max(self.min_efficiency, 1e-300)
+        beyond = np.geomspace(lowest, bulk[0], int(np.ceil(np.log(bulk[0] / lowest))) + 1)
         inside = 1.0 / np.concatenate([beyond, bulk])
         return np.unique(np.concatenate([[self.rate.fewest_uses], inside, [self.rate.most_uses]]))
 

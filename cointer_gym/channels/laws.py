@@ -45,7 +45,7 @@ class Rician(FadingLaw):
 
     in_db: ClassVar[dict[str, str]] = {**FadingLaw.in_db, "k_factor_db": "k_factor"}
 
-    k_factor: float = Field(ge=0, le=1e3)  # larger: a channel without fading, see Nakagami
+    k_factor: float = Field(ge=0, le=1e4)  # larger: a channel without fading, see Nakagami
 
     @property
     def tail_rate(self) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from cointer_gym import Empirical, Rayleigh, StageTerms, StoppingProblem
+from cointer_gym import Empirical, Nakagami, Rayleigh, StageTerms, StoppingProblem
 from cointer_gym.scenario import Weights
 
 FIELDS = {
@@ -88,6 +88,20 @@ def test_terms_combine_with_weights_and_average_over_the_channel():
         ({"airtime_cost": [1.0, -2.0, 3.0]}, r"airtime_cost\[1\] = -2.0 must be finite and from 0 to 1e\+200"),
         ({"edge_cost": [0.3, 0.2, math.nan]}, r"edge_cost\[2\] = nan must be finite and from 0"),
         ({"device_cost": [math.inf, 0.1]}, r"device_cost\[0\] = inf must be finite and from 0"),
+        ({"airtime_cost": [1.0, 1e-101, 3.0]}, r"airtime_cost\[1\] = 1e-101 must be 0 or at least 1e-100"),
+        ({"edge_cost": [0.3, 1.1e200, 0.1]}, r"edge_cost\[1\] = 1.1e\+200 must be finite and from 0 to 1e\+200"),
+        ({"channel": None}, r"channel = None must be a ChannelLaw, such as cointer_gym\.Rayleigh"),
+        ({"channel": "rayleigh"}, "channel = 'rayleigh' must be a ChannelLaw"),
+        (
+            {"time": terms([1.0, -2.0, 3.0], [0.0] * 3, [1.0] * 2)},
+            r"time\.airtime\[1\] = -2.0 must be finite and from 0",
+        ),
+        ({"time": terms([1.0] * 3, [0.0, 0.0, math.nan], [1.0] * 2)}, r"time\.edge\[2\] = nan must be finite"),
+        ({"energy": terms([1.0] * 3, [0.0] * 3, [math.inf, 1.0])}, r"energy\.device\[0\] = inf must be finite"),
+        (
+            COMPLETE | {"energy": terms([1.0] * 3, [0.0] * 3, [1.0] * 2)},
+            r"no upload at the last stage: energy\.airtime\[-1\] = 1.0, energy\.edge\[-1\] = 0.0 must be 0",
+        ),
         ({"stage_names": ("a", "b")}, "stage_names has 2 entries, expected 3"),
         ({"completes": True}, r"airtime_cost\[-1\] = 3.0, edge_cost\[-1\] = 0.1 must be 0"),
         (COMPLETE | {"edge_cost": [0.3, 0.2, 0.1]}, r"airtime_cost\[-1\] = 0.0, edge_cost\[-1\] = 0.1 must be 0"),
@@ -118,3 +132,13 @@ def test_pure_shannon_is_legal_where_no_upload_is_forced_or_the_forced_one_is_fr
     free = make(channel=SHANNON, airtime_cost=[1.0, 2.0, 0.0])
     assert_allclose(free.static_cost, [math.inf, math.inf, 1.3])
     assert make(channel=Empirical(snr=(1.0, 5.0), min_efficiency=0)).horizon == 2  # no outage: the mean is finite
+    assert np.isfinite(make(channel=Nakagami(mean_snr=10.0, m=1.1, min_efficiency=0)).static_cost).all()
+
+
+def test_terms_in_seconds_are_a_read_only_copy():
+    time = terms([1.0, 2.0, 3.0], [0.0] * 3, [1.0] * 2)
+    problem = make(time=time)
+    time.airtime[0] = 9.0
+    assert problem.time.airtime[0] == 1.0
+    with pytest.raises(ValueError, match="read-only"):
+        problem.time.edge[0] = 1.0

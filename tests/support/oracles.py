@@ -7,6 +7,8 @@ import mpmath as mp
 
 mp.mp.dps = 25  # of every mpmath number in this test process; double precision has 16
 
+_SMALL = mp.mpf("1e-3")  # a gain
+
 
 @dataclass(frozen=True)
 class LawOracle:
@@ -58,17 +60,26 @@ class LawOracle:
         """E[x; SNR >= snr]."""
         return self.expect(self.uses, mp.mpf(snr) / mp.mpf(self.mean_snr))
 
+    def outage(self, gain):
+        """P(g < gain)."""
+        split = min(gain, _SMALL)
+        return self._over_logs(lambda g: 1, split * mp.exp(-100), split) + self.expect(lambda g: 1, split, gain)
+
     def capped_mean(self, tau):
-        """E[min(x, tau)]; over log g below g = 1e-3, where x is nearly a power of g."""
+        """E[min(x, tau)]."""
         cap = mp.mpf(tau) if self.low == 0 else min(mp.mpf(tau), 1 / mp.mpf(self.low))
-        start, split = self.gain(1 / cap), mp.mpf("1e-3")
         if self.high is not None and cap <= 1 / mp.mpf(self.high):
             return cap
-        if start >= split:
-            return cap * self.expect(lambda gain: 1, 0, start) + self.expect(self.uses, start)
-        logs = mp.linspace(mp.log(start), mp.log(split), 12)
-        deep = mp.quad(lambda log: mp.exp(log) * self._integrand(self.uses, mp.exp(log)), logs)
-        return cap * self.expect(lambda gain: 1, 0, start) + deep + self.expect(self.uses, split)
+        start = self.gain(1 / cap)
+        deep = self._over_logs(self.uses, start, _SMALL) if start < _SMALL else 0
+        return cap * self.outage(start) + deep + self.expect(self.uses, max(start, _SMALL))
+
+    def _over_logs(self, function, start, stop):
+        """E[function(g); start <= g < stop] for gains so small that function and density are nearly powers."""
+        points = mp.linspace(mp.log(start), mp.log(stop), 2 + int(mp.log(stop / start) / 25))
+        scale = max(mp.exp(log) * self._integrand(function, mp.exp(log)) for log in points)
+        smooth = lambda log: mp.exp(log) * self._integrand(function, mp.exp(log)) / scale  # noqa: E731
+        return scale * mp.quad(smooth, points, method="gauss-legendre")
 
     def excess(self, tau):
         """E[(x - tau)^+]."""
