@@ -98,8 +98,7 @@ def test_committed_analytic_rows_are_what_the_code_computes_now(folder, task):
     results = load(RESULTS / folder / "results.json", BenchmarkResults)
     for row in policy_rows(make_task(task, folder.removesuffix("-joint"))):
         line = committed[row.label]
-        # a rule that acts on observations is scored to the resolution of float32
-        assert row.cost == pytest.approx(float(line["cost"]), rel=1e-7)
-        assert row.worst_relative_gap == pytest.approx(float(line["worst_relative_gap"]), rel=1e-6, abs=1e-7)
+        assert row.cost == pytest.approx(float(line["cost"]), rel=1e-9)
+        assert row.worst_relative_gap == pytest.approx(float(line["worst_relative_gap"]), rel=1e-9, abs=1e-12)
         assert results.policy(row.policy).cost == float(line["cost"])
         assert results.policy(row.policy).placements == row.placements
