@@ -12,7 +12,6 @@ The last line is C - A Phi(tau) without the small difference of large numbers.
 A different step scores a given policy. What a value array holds, and in which order it is filled, is a list of moves.
 """
 
-import sys
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -76,9 +75,8 @@ def stop_or_continue(airtime: ArrayLike, edge: ArrayLike, go_on: ArrayLike, chan
     """E[min(A x + B, C)], the best of stopping and going on, elementwise."""
     a, b, c = np.broadcast_arrays(np.asarray(airtime, float), np.asarray(edge, float), np.asarray(go_on, float))
     tau = stop_threshold(a, b, c)
-    reach = np.where(np.isinf(c), tau, np.minimum(tau, sys.float_info.max))  # C/A may overflow, min(A x, C) does not
     with np.errstate(invalid="ignore"):
-        best = np.where(a > 0, b + a * channel.capped_mean(np.maximum(reach, 0.0)), b)
+        best = np.where(a > 0, b + a * channel.capped_mean(np.maximum(tau, 0.0)), b)
     return np.where(tau > channel.rate.fewest_uses, np.minimum(best, c), c)
 
 

@@ -51,8 +51,8 @@ class ThresholdPolicy:
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
         """Offload where the observed SNR reaches the threshold of the observed stage."""
-        seen = self._layout.checked(observation)
-        return self.decide(self._layout.decode(seen)[0], seen[..., -1]), state
+        stage, _ = self._layout.decode(observation)
+        return self.decide(stage, np.asarray(observation)[..., -1]), state
 
     def decide(self, stage: IntArray, snr_slot: Observation) -> NDArray[Any]:
         """Offload where the SNR slot of an observation reaches that of the threshold of the stage, elementwise."""
@@ -106,9 +106,8 @@ class PlacementPolicy:
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
         """The placement while it is to be chosen, then 0 (continue) or 1 (offload)."""
-        seen = self._layout.checked(observation)
-        placement, stage, _ = self._layout.decode(seen)
-        split = self._splitting.decide(np.minimum(stage, self.placement), seen[..., -1])
+        placement, stage, _ = self._layout.decode(observation)
+        split = self._splitting.decide(np.minimum(stage, self.placement), np.asarray(observation)[..., -1])
         return np.where(placement < 0, self.placement, split), state
 
 

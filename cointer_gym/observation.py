@@ -95,12 +95,6 @@ class Layout(ABC):
         beyond = np.where(threshold > self.snr_range[1], np.inf, self.snr_slot(threshold))
         return np.where(threshold <= 0, -np.inf, beyond).astype(np.float32)
 
-    def snr_edges(self, cells: int) -> FloatArray:
-        """SNRs from 0 over the whole range that observations can tell apart, shape (cells + 1,)."""
-        edges = np.geomspace(*self.snr_range, cells + 1)
-        edges[0] = 0.0
-        return np.asarray(edges)
-
     def _snr_slots(self, more: str = "") -> Slot:
         """Where the SNR stands: the last slot; 0, the mean, is in its range."""
         low, high = (float(bound) for bound in self.snr_slot(self.snr_range))
@@ -133,7 +127,7 @@ class SplittingLayout(Layout):
         """Stage and linear SNR behind observations of shape (..., M+2).
 
         Raises:
-            ValueError: another number of slots.
+            ValueError: as ``checked``.
         """
         return self._decode_stage_and_snr(self.checked(observation))
 

@@ -39,6 +39,14 @@ Overrides = Annotated[
 Steps = Annotated[int | None, typer.Option(help="Training steps; the committed settings unless given.", min=1)]
 Out = Annotated[Path | None, typer.Option(help="Where to write; a folder under runs/ unless given.", file_okay=False)]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Delete earlier trainings there and start again.")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Also read files that need pickle (checkpoints) and were not written by this program on this machine. "
+        "Whoever made them can run code here.",
+    ),
+]
 Joint = Annotated[bool, typer.Option("--joint", help="Learn the placement, too (CoInferencePlacement-v0).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Seed = Annotated[int, typer.Option(help="Seed of networks, exploration and fading.", min=0)]

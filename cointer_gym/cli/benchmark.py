@@ -14,12 +14,12 @@ from cointer_gym.cli.app import (
     Placement,
     ScenarioName,
     Steps,
+    Trust,
     chosen_task,
     command,
     console,
     load_scenario,
 )
-from cointer_gym.cli.train import Trust
 from cointer_gym.files import folder_name
 from cointer_gym.report.markdown import in_words
 from cointer_gym.report.progress import training_bars

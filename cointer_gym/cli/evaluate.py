@@ -7,8 +7,7 @@ import typer
 
 from cointer_gym import baselines as bl
 from cointer_gym.agents.algorithms import ALGORITHMS
-from cointer_gym.cli.app import Overrides, Seed, command, console, load_scenario
-from cointer_gym.cli.train import Trust
+from cointer_gym.cli.app import Overrides, Seed, Trust, command, console, load_scenario
 from cointer_gym.report.tables import regret_table, score_table
 from cointer_gym.text import percent
 

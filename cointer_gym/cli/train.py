@@ -15,6 +15,7 @@ from cointer_gym.cli.app import (
     ScenarioName,
     Seed,
     Steps,
+    Trust,
     chosen_task,
     command,
     console,
@@ -29,15 +30,6 @@ from cointer_gym.text import percent
 _LABELS = in_words([entry.label for entry in ALGORITHMS.values()], "or")
 _ALGORITHM_HELP = f"{in_words(list(ALGORITHMS), 'or')}, or package.module:NAME of an entry of one's own."
 _DEFAULT = next(iter(ALGORITHMS))
-
-Trust = Annotated[
-    bool,
-    typer.Option(
-        "--trust",
-        help="Also read files that need pickle (checkpoints) and were not written by this program on this machine. "
-        "Whoever made them can run code here.",
-    ),
-]
 
 
 @command(

@@ -213,11 +213,6 @@ def read_csv(path: Path) -> Study:
     return Study(path.stem, rows)
 
 
-def read_studies(paths: Iterable[Path]) -> dict[str, Study]:
-    """Studies by name."""
-    return {study.name: study for study in map(read_csv, paths)}
-
-
 def _kind(headings: Iterable[str], path: Path) -> type[StudyRow]:
     """The kind of rows that has just these columns, whatever alternatives they compare."""
     plain = set(headings) - {alternative.label for alternative in Alternative}

@@ -89,7 +89,8 @@ def draw_thresholds(results: BenchmarkResults) -> Figure:
     lines = _write_values(top, results, limits, upright=_STAGE_INCHES * stages.size > _WIDEST_INCHES)
     top.set_title(f"{results.scenario}: when to offload", pad=8.0 + 1.15 * TINY * lines)
     top.axhline(results.snr_quantiles_db[1], color=LEVEL, linestyle=":", linewidth=0.8, zorder=1)
-    top.plot([], [], linestyle="none", marker=UP, color=LEVEL, markeredgewidth=0, label="beyond the axis")
+    if _any_beyond(results, limits):
+        top.plot([], [], linestyle="none", marker=UP, color=LEVEL, markeredgewidth=0, label="beyond the axis")
     handles, labels = top.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3))
     bottom.bar(stages, reach, width=0.8, color=AREA)
@@ -200,6 +201,11 @@ def _scatter_switches(
                     )
     label = f"{trainings[0].label}, {len(trainings)} seed{'s' * (len(trainings) > 1)}"
     axes.scatter([], [], s=9, color=look.colour, marker=look.marker, linewidths=0.6, label=label)
+
+
+def _any_beyond(results: BenchmarkResults, limits: _Limits) -> bool:
+    learned = [each for training in results.trainings for stage in training.switches for each in stage]
+    return any(limits.side(each) for each in (*results.optimal_threshold, *learned))
 
 
 def _write_values(axes: Axes, results: BenchmarkResults, limits: _Limits, *, upright: bool) -> int:

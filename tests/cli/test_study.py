@@ -8,7 +8,7 @@ from cointer_gym import Scenario
 from cointer_gym import baselines as bl
 from cointer_gym.experiments.alternatives import Alternative
 from cointer_gym.experiments.studies import STUDIES, StudyPlan, tasks_study
-from cointer_gym.experiments.study_rows import read_csv, read_studies
+from cointer_gym.experiments.study_rows import read_csv
 from cointer_gym.report import study_figures
 from cointer_gym.report.studies import report_markdown
 from support.commands import invoke, python, words
@@ -37,8 +37,8 @@ def test_study_all_writes_the_report_and_leaves_out_what_cannot_be(tiny_studies,
     assert done.exit_code == 0, done.output
     assert "distance: left out, the distance study needs a scenario with a link budget" in words(done.output)
     report = (tmp_path / "README.md").read_text(encoding="utf-8")
-    kept = read_studies(tmp_path / f"{name}.csv" for name in tiny_studies if name not in impossible)
-    assert report == report_markdown(kept.values(), f"cointer-gym study all alexnet-pi --out {tmp_path}")
+    kept = [read_csv(tmp_path / f"{name}.csv") for name in tiny_studies if name not in impossible]
+    assert report == report_markdown(kept, f"cointer-gym study all alexnet-pi --out {tmp_path}")
     assert "](snr.png)" in report
     assert "](distance.png)" not in report
 
