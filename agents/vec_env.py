@@ -1,15 +1,24 @@
 """Stable-Baselines3 on top of the native vector environment (its own ``DummyVecEnv`` steps environments one by one)."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
-from cointer_gym.units import IntArray
+from cointer_gym.envs.infos import LazyInfo
+from cointer_gym.units import BoolArray, IntArray
 
+if TYPE_CHECKING:
+    from cointer_gym.envs.vector import TaskVectorEnv
+
+_AMOUNTS = ("cost", "time_s", "energy_j")
+_OWN = frozenset((*_AMOUNTS, "stage", "placement", "snr_db", "action_mask"))
+"""What the environment tells: the amounts are passed on, and where a task is, the observation says."""
 _OF_A_SLOT = "action_masks"
 """The one method of which every slot has its own; sb3-contrib asks for it."""
 
@@ -18,7 +27,9 @@ class NativeVecEnv(VecEnv):
     """Adapts a native vector environment with same-step reset to Stable-Baselines3's ``VecEnv``.
 
     It acts as ``DummyVecEnv`` does on scalar environments: every slot has its own seed, its own options for the next
-    reset, and its own ``info``.
+    reset, and its own ``info``: what the last decision took (``cost``, ``time_s``, ``energy_j``), of a task that ended
+    also its return, length and age (``episode``, as Stable-Baselines3's ``Monitor`` has it), and whatever wrappers add.
+    Where a task is, the observation says.
 
     Args:
         env: the vector environment, also inside of Gymnasium's vector wrappers. (Those that change observations refuse
@@ -35,6 +46,8 @@ class NativeVecEnv(VecEnv):
             raise ValueError(f"autoreset_mode = {given} must be {AutoresetMode.SAME_STEP.value}")
         self.env = env
         self._actions: Any = None
+        self._since = time.monotonic()
+        self._returns, self._lengths = np.zeros(env.num_envs), np.zeros(env.num_envs, dtype=np.int64)
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> Any:
@@ -48,6 +61,7 @@ class NativeVecEnv(VecEnv):
             raise ValueError(f"options hold {len(given)} dictionaries, expected {self.num_envs}, one per slot")
         names = {name for of_slot in given for name in of_slot}
         options = {name: [of_slot.get(name) for of_slot in given] for name in names}
+        self._returns[:], self._lengths[:] = 0.0, 0
         observations, _ = self.env.reset(seed=self._seeds, options=options)  # type: ignore[arg-type]
         self._reset_seeds()
         self._reset_options()
@@ -61,12 +75,29 @@ class NativeVecEnv(VecEnv):
         """Step all slots; ended ones carry ``terminal_observation``, and the ``info`` of the task that ended."""
         observations, rewards, terminated, truncated, info = self.env.step(self._actions)
         done = terminated | truncated
-        ended = {"terminal_observation": info.pop("final_obs", None), **info.pop("final_info", {})}
-        info["TimeLimit.truncated"] = truncated & ~terminated
-        infos: list[dict[str, Any]] = [{}] * self.num_envs
-        for slots, held in ((np.flatnonzero(~done), info), (np.flatnonzero(done), info | ended)):
-            for slot, of_slot in zip(slots.tolist(), _per_slot(held, slots), strict=True):
-                infos[slot] = of_slot
+        ended = np.flatnonzero(done)
+        self._returns += rewards
+        self._lengths += 1
+        if isinstance(info, LazyInfo) and not info.read:  # no wrapper has a part in it
+            native = cast("TaskVectorEnv", self.env.unwrapped)
+            amounts, last = native.last_amounts(), list(native.last_observations(ended))
+            infos = _amounts(amounts.known(), truncated & ~terminated)
+        else:
+            final_info, final = info.pop("final_info", {}), info.pop("final_obs", None)
+            last = [] if final is None else list(final[ended])
+            infos = _amounts(
+                {name: _either(name, info, final_info, done) for name in _AMOUNTS}, truncated & ~terminated
+            )
+            _add(infos, info, np.arange(self.num_envs))
+            _add(infos, final_info, ended)
+        age_s = round(time.monotonic() - self._since, 6)
+        returns, lengths = self._returns[ended].tolist(), self._lengths[ended].tolist()
+        for slot, observation, gained, length in zip(ended.tolist(), last, returns, lengths, strict=True):
+            of_slot = infos[slot]
+            of_slot["terminal_observation"] = observation
+            if "episode" not in of_slot:  # a wrapper's goes before
+                of_slot["episode"] = {"r": gained, "l": length, "t": age_s}
+        self._returns[ended], self._lengths[ended] = 0.0, 0
         return observations, rewards.astype(np.float32), done, infos
 
     def close(self) -> None:
@@ -123,6 +154,27 @@ class NativeVecEnv(VecEnv):
             raise ValueError(
                 f"{name!r} for indices = {indices!r}: must be all {self.num_envs} slots, which share one environment"
             )
+
+
+def _amounts(taken: Mapping[str, NDArray[Any]], truncated: BoolArray) -> list[dict[str, Any]]:
+    """What the last decision took in each slot, one plain dictionary each."""
+    columns = (*(taken[name].tolist() for name in _AMOUNTS), truncated.tolist())
+    return [
+        {"cost": cost, "time_s": time_s, "energy_j": energy_j, "TimeLimit.truncated": cut_off}
+        for cost, time_s, energy_j, cut_off in zip(*columns, strict=True)
+    ]
+
+
+def _either(name: str, info: Mapping[str, Any], final_info: Mapping[str, Any], done: BoolArray) -> NDArray[Any]:
+    """An entry of the tasks that ended, and of the others."""
+    return np.where(done, final_info[name], info[name]) if name in final_info else np.asarray(info[name])
+
+
+def _add(infos: list[dict[str, Any]], told: Mapping[str, Any], slots: IntArray) -> None:
+    """What wrappers tell beyond the environment's own entries."""
+    more = {key: value for key, value in told.items() if key.removeprefix("_") not in _OWN}
+    for slot, held in zip(slots.tolist(), _per_slot(more, slots), strict=True):
+        infos[slot].update(held)
 
 
 def _per_slot(info: Mapping[str, Any], slots: IntArray) -> list[dict[str, Any]]:

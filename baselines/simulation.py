@@ -4,14 +4,14 @@ They cross-check the exact scores, and are all there is for a policy that keeps 
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import ndtri
 
 from cointer_gym.baselines.asking import Asked, Transform, batches
 from cointer_gym.baselines.policies import Policy
-from cointer_gym.dynamics import incurred, transition
+from cointer_gym.dynamics import Moves
 from cointer_gym.observation import Observation, SplittingLayout
 from cointer_gym.problem import StoppingProblem
 from cointer_gym.records import Amounts, checked_integer
@@ -37,7 +37,7 @@ class Estimate:
         """Two-sided confidence interval of the expected cost, ETC."""
         if not 0 < confidence < 1:
             raise ValueError(f"confidence = {confidence} must be between 0 and 1")
-        half = float(ndtri(0.5 + 0.5 * confidence)) * self.standard_error
+        half = -NormalDist().inv_cdf(0.5 * (1.0 - confidence)) * self.standard_error
         return self.cost - half, self.cost + half
 
     def minus(self, other: "Estimate") -> "Estimate":
@@ -73,7 +73,7 @@ def simulate(
         policy: anything with ``predict``; a model's own normalisation is applied as in ``evaluate``.
         problem: the problem.
         episodes: number of tasks, >= 2.
-        seed: of the fading; every policy sees the same paths.
+        seed: of the fading; every policy sees the paths of an environment with that seed.
         transform: what the policy takes, from observations of shape (batch, M+2); see ``evaluate``.
 
     Returns:
@@ -84,7 +84,7 @@ def simulate(
             the policy was trained on other observations.
     """
     checked_integer("episodes", episodes, 2)
-    paths = problem.draw_paths(np.random.default_rng(seed), (episodes,))
+    paths = problem.paths(seed, np.arange(episodes))
     return Estimate.of(rollout(policy, problem, paths, transform).cost)
 
 
@@ -102,17 +102,19 @@ def rollout(
     Returns:
         Amounts: totals of every task, shape (tasks,) each.
     """
-    layout, totals = SplittingLayout.of(problem), problem.terms.map(lambda _: np.zeros(len(paths)))
+    layout, moves = SplittingLayout.of(problem), Moves(problem)
+    totals = moves.charges.map(lambda _: np.zeros(len(paths)))
     run = _Run(Asked(policy, layout, transform), layout, paths)
-    alive = np.arange(len(paths))
+    alive, state = np.arange(len(paths)), np.full(len(paths), moves.start)
     for stage in range(problem.horizon + 1):
         if alive.size == 0:
             break
-        stages = np.full(alive.size, stage)
-        step = transition(problem, stages, paths[alive, stage], run.offloads(stage, alive))
+        row = moves.row(state, run.offloads(stage, alive).astype(np.int64))
+        uses = problem.channel.channel_uses_per_bit(paths[alive, stage])
         for name, total in totals.known().items():
-            total[alive] += incurred(problem.terms.known()[name], stages, step)
-        alive = alive[~step.terminated]
+            total[alive] += moves.charges.known()[name].of(row, uses)
+        state = moves.after.take(row)
+        alive, state = alive[state < moves.first_ended], state[state < moves.first_ended]
     return totals
 
 

@@ -134,9 +134,8 @@ def _spend(
     policy: Policy, scenario: Scenario, placement: int, tasks: int, seed: int, transform: Transform | None
 ) -> Amounts[FloatArray]:
     """ETC, seconds and joules of every task, shape (tasks,) each."""
-    problem, rng, batches = scenario.problem(placement), np.random.default_rng(seed), []
+    problem, batches = scenario.problem(placement), []
     for first in range(0, tasks, _TASKS_PER_BATCH):
-        size = min(_TASKS_PER_BATCH, tasks - first)
-        paths = problem.process.paths(rng, (size,), scenario.layers + 1)  # all, so that placements share their fading
-        batches.append(rollout(policy, problem, paths[:, : placement + 1], transform))
+        paths = problem.paths(seed, np.arange(first, min(first + _TASKS_PER_BATCH, tasks)))
+        batches.append(rollout(policy, problem, paths, transform))
     return reduce(lambda one, other: one.combine(other, lambda a, b: np.concatenate([a, b])), batches)

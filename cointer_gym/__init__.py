@@ -1,11 +1,18 @@
-"""Device-edge co-inference as a Gymnasium environment whose optimum is known exactly."""
+"""Device-edge co-inference as a Gymnasium environment whose optimum is known exactly.
+
+Importing it registers the environments; everything else is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from gymnasium.envs.registration import register
 
-from cointer_gym.channels import ChannelLaw, Empirical, FadingLaw, Nakagami, Rayleigh, Rician
-from cointer_gym.dnn import Dnn, Layer, list_dnns
-from cointer_gym.problem import StageTerms, StoppingProblem
-from cointer_gym.scenario import Scenario, list_scenarios
+if TYPE_CHECKING:
+    from cointer_gym.channels import ChannelLaw, Empirical, FadingLaw, Nakagami, Rayleigh, Rician
+    from cointer_gym.dnn import Dnn, Layer, list_dnns
+    from cointer_gym.problem import StageTerms, StoppingProblem
+    from cointer_gym.scenario import Scenario, list_scenarios
 
 __version__ = "0.1.0"
 
@@ -24,6 +31,28 @@ __all__ = [
     "list_dnns",
     "list_scenarios",
 ]
+
+_HOMES = {
+    "channels": ("ChannelLaw", "Empirical", "FadingLaw", "Nakagami", "Rayleigh", "Rician"),
+    "dnn": ("Dnn", "Layer", "list_dnns"),
+    "problem": ("StageTerms", "StoppingProblem"),
+    "scenario": ("Scenario", "list_scenarios"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, loaded when it is first asked for."""
+    for home, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, whether loaded or not."""
+    return sorted({*globals(), *__all__})
+
 
 register(
     id="CoInference-v0",

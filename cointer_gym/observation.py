@@ -7,14 +7,16 @@ them apart. The SNR is cut where the law of the channel says that nothing that m
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
+from cointer_gym.dynamics import stage_type
 from cointer_gym.problem import StoppingProblem
-from cointer_gym.units import FloatArray, IntArray
+from cointer_gym.units import BoolArray, FloatArray, IntArray
 
 Observation = NDArray[np.float32]
 
@@ -56,7 +58,7 @@ class Layout(ABC):
     def describe(self) -> list[Slot]:
         """All slots in order."""
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of slots."""
         return sum(slot.width for slot in self.describe())
@@ -83,8 +85,16 @@ class Layout(ABC):
 
     def snr_slot(self, snr: ArrayLike) -> Observation:
         """The SNR slot: log10(SNR / mean SNR) within ``snr_range``, elementwise; it never falls as the SNR rises."""
-        cut = np.clip(np.asarray(snr, dtype=np.float64), *self.snr_range)
-        return np.log10(cut / self.average_snr).astype(np.float32)
+        low, high, average = self._scales
+        ratio = np.maximum(np.asarray(snr, dtype=np.float64), low)
+        ratio = np.minimum(ratio, high) / average
+        return np.log10(ratio).astype(np.float32)
+
+    @cached_property
+    def _scales(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """``snr_range`` and the mean as arrays without axes, with which NumPy calls take less time."""
+        low, high = self.snr_range
+        return np.array(low), np.array(high), np.array(self.average_snr)
 
     def threshold_slot(self, threshold_snr: ArrayLike) -> Observation:
         """What the SNR slot must reach for an SNR to reach a threshold, elementwise: -inf always, inf never.
@@ -101,8 +111,20 @@ class Layout(ABC):
         name, words = "log10(SNR / mean SNR), cut where the rate changes no more", "that of the channel law"
         return Slot("", 1, name + more, min(low, 0.0), max(high, 0.0), words)
 
-    def _stage_and_snr(self, stage: ArrayLike, snr: ArrayLike) -> Observation:
-        return np.concatenate([_one_hot(stage, self.layers + 1), self.snr_slot(snr)[..., None]], axis=-1)
+    def _slots(self, tasks: int) -> Observation:
+        """Room for the observations of a batch, one row per slot."""
+        return np.empty((self.size, tasks), dtype=np.float32)
+
+    def _one_hot(self, index: NDArray[np.integer]) -> BoolArray:
+        """Where each of the numbers 0..layers is the index, shape (layers+1, index.size); none for others."""
+        numbers = self._numbers
+        where: BoolArray = np.equal(index.astype(numbers.dtype, copy=False).ravel(), numbers)
+        return where
+
+    @cached_property
+    def _numbers(self) -> NDArray[np.integer]:
+        """0..layers, shape (layers+1, 1)."""
+        return np.arange(self.layers + 1, dtype=stage_type(self.layers))[:, None]
 
     def _decode_stage_and_snr(self, slots: NDArray[np.float32]) -> tuple[IntArray, FloatArray]:
         stage = np.argmax(slots[..., :-1], axis=-1)
@@ -121,7 +143,10 @@ class SplittingLayout(Layout):
 
     def encode(self, stage: ArrayLike, snr: ArrayLike) -> Observation:
         """Observations of tasks at ``stage`` (any shape) with linear ``snr`` (same shape); (..., M+2), float32."""
-        return self._stage_and_snr(stage, snr)
+        at, slots = np.asarray(stage), self._slots(np.size(stage))
+        slots[:-1] = self._one_hot(at)
+        slots[-1] = self.snr_slot(snr).ravel()
+        return _tasks_first(slots, at.shape)
 
     def decode(self, observation: ArrayLike) -> tuple[IntArray, FloatArray]:
         """Stage and linear SNR behind observations of shape (..., M+2).
@@ -147,12 +172,13 @@ class PlacementLayout(Layout):
 
     def encode(self, placement: ArrayLike, stage: ArrayLike, snr: ArrayLike) -> Observation:
         """Observations (..., 2L+4): the phase alone while ``placement`` is -1, then placement, stage and SNR."""
-        chosen = np.asarray(placement)
-        choosing = (chosen < 0)[..., None]
-        rest = np.concatenate(
-            [_one_hot(np.maximum(chosen, 0), self.layers + 1), self._stage_and_snr(stage, snr)], axis=-1
-        )
-        return np.concatenate([choosing.astype(np.float32), np.where(choosing, np.float32(0), rest)], axis=-1)
+        chosen, at, slot = np.asarray(placement), np.asarray(stage), self.snr_slot(snr)
+        slots, choosing, layers = self._slots(at.size), (chosen < 0).ravel(), self.layers
+        slots[0] = choosing
+        slots[1 : layers + 2] = self._one_hot(chosen)
+        slots[layers + 2 : -1] = self._one_hot(np.where(chosen < 0, self.layers + 1, at))
+        slots[-1] = np.where(choosing, np.float32(0), slot.ravel())
+        return _tasks_first(slots, at.shape)
 
     def decode(self, observation: ArrayLike) -> tuple[IntArray, IntArray, FloatArray]:
         """Placement (-1 while it is to be chosen), stage and linear SNR behind observations of shape (..., 2L+4)."""
@@ -171,9 +197,6 @@ class PlacementLayout(Layout):
         return joint
 
 
-def _one_hot(index: ArrayLike, slots: int) -> Observation:
-    """1 at ``index`` (any shape), 0 elsewhere; shape (..., slots)."""
-    where = np.asarray(index)[..., None]
-    result = np.zeros((*where.shape[:-1], slots), dtype=np.float32)
-    np.put_along_axis(result, where, np.float32(1), axis=-1)
-    return result
+def _tasks_first(slots: Observation, shape: tuple[int, ...]) -> Observation:
+    """Observations of shape (*shape, size) from slots of shape (size, tasks), which are quicker to fill."""
+    return slots.T if len(shape) == 1 else slots.T.reshape(*shape, slots.shape[0])

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cointer_gym.channels import ChannelLaw, Independent, Process, warn_if_lifted
-from cointer_gym.records import Amounts
+from cointer_gym.channels.counter import keys
+from cointer_gym.records import Amounts, checked_integer
 from cointer_gym.units import FloatArray
 
 _LEAST_AIRTIME, _LARGEST = 1e-100, 1e200  # leaves room for the products with x, and for the quotients C / A
@@ -129,9 +130,24 @@ class StoppingProblem:
         """How the SNR moves over the stages of a task."""
         return Independent(self.channel)
 
-    def draw_paths(self, rng: np.random.Generator, tasks: tuple[int, ...]) -> FloatArray:
-        """Fading paths of independent tasks: linear SNRs of all stages, shape (*tasks, M+1)."""
-        return self.process.paths(rng, tasks, self.horizon + 1)
+    def paths(self, seed: int, episode: ArrayLike) -> FloatArray:
+        """Fading paths of episodes of an environment that is seeded with ``seed``, whatever a policy does there.
+
+        Args:
+            seed: as for ``reset``, >= 0.
+            episode: numbers of the episodes, counted from 0, any shape.
+
+        Returns:
+            FloatArray: linear SNRs of all stages, shape (*episode.shape, M+1).
+
+        Raises:
+            ValueError: the seed or an episode is negative or no integer.
+        """
+        key = keys([checked_integer("seed", seed, 0)])[0]
+        episodes = np.asarray(episode)
+        if episodes.dtype.kind not in "iu" or (episodes < 0).any():
+            raise ValueError(f"episode = {episode!r} must be integers >= 0")
+        return self.process.paths(key, episodes, self.horizon + 1)
 
     @property
     def horizon(self) -> int:

@@ -1,5 +1,6 @@
 """The law of a measured trace."""
 
+from bisect import bisect_right
 from functools import cached_property
 from typing import Annotated, ClassVar
 
@@ -38,6 +39,10 @@ class Empirical(ChannelLaw):
     def _sorted_snr(self) -> FloatArray:
         return np.sort(np.asarray(self.snr, dtype=np.float64))
 
+    @cached_property
+    def _falling_snr(self) -> FloatArray:
+        return self._sorted_snr[::-1].copy()
+
     def _support(self) -> tuple[float, float]:
         """The smallest and the largest sample; an SNR of 0 never matters as a number unless it has a rate."""
         if self.min_efficiency > 0:
@@ -57,6 +62,12 @@ class Empirical(ChannelLaw):
         return float(self._sorted_snr.mean())
 
     @property
+    def uses_range(self) -> tuple[float, float]:
+        """The x of the largest and of the smallest sample."""
+        uses = self._sorted_uses[0]
+        return float(uses[0]), float(uses[-1])
+
+    @cached_property
     def mean_channel_uses_per_bit(self) -> float:
         """E[x], s Hz/bit; inf if the trace has an SNR of 0 and there is no most robust rate."""
         return float(self._sorted_uses[0].mean())
@@ -81,9 +92,11 @@ class Empirical(ChannelLaw):
             "so robust a scheme, else the efficiency of its own most robust one, or 0 for none"
         )
 
-    def sample_snr(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """Draw samples of the trace with replacement."""
-        return self._sorted_snr[rng.integers(self._sorted_snr.size, size=shape)]
+    def inverse_survival(self, probability: ArrayLike) -> FloatArray:
+        """The samples from the largest on, one for every 1/n of the probability."""
+        falling = self._falling_snr
+        rank = np.asarray(probability, dtype=np.float64) * falling.size  # below n at any probability below 1
+        return np.asarray(falling[rank.astype(np.intp)])
 
     def survival(self, snr: ArrayLike) -> FloatArray:
         """Share of samples at or above ``snr``."""
@@ -127,6 +140,20 @@ class Empirical(ChannelLaw):
         with np.errstate(invalid="ignore"):
             capped = (sums[below] + tau * (uses.size - below)) / uses.size
         return np.where(below < uses.size, capped, self.mean_channel_uses_per_bit)
+
+    @cached_property
+    def _numbers(self) -> tuple[list[float], list[float]]:
+        """X of the samples and their running sums, as Python's numbers."""
+        uses, sums = self._sorted_uses
+        return uses.tolist(), sums.tolist()
+
+    def capped_mean_at(self, channel_uses: float) -> float:
+        """The same at one number, without an array."""
+        uses, sums = self._numbers
+        below, size = bisect_right(uses, channel_uses), len(uses)
+        if below == size:
+            return self.mean_channel_uses_per_bit
+        return (sums[below] + channel_uses * (size - below)) / size
 
     def mean_excess(self, channel_uses: ArrayLike) -> FloatArray:
         """E[(x - tau)^+], piecewise linear and exact."""

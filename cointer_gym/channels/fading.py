@@ -14,19 +14,19 @@ only without a most robust rate, P(g < eps) is taken as a power of eps.
 
 import sys
 from abc import abstractmethod
-from functools import cached_property
-from typing import ClassVar
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import Field
-from scipy.special import exprel
 
+from cointer_gym.channels.capped import EXACT, CappedMeans, gain_table, reaches_deep
+from cointer_gym.channels.inverse import TabulatedInverse
 from cointer_gym.channels.law import ChannelLaw, OffloadMoments
 from cointer_gym.channels.quadrature import Probability, gain_at, integral, panel_edges
+from cointer_gym.records import Positive
 from cointer_gym.units import FloatArray, IntArray
 
-_LOWEST_GAIN = 1e-290  # of the tables; what is left of double precision below is for powers of the gain
 _LADDER = np.geomspace(1e-10, 740.0, 48)  # breakpoints by -log P(SNR >= snr); e^-740 is the end of double precision
 _SAME_POWER = 1e-9  # exponents that differ by less cannot be told apart
 
@@ -34,8 +34,9 @@ _SAME_POWER = 1e-9  # exponents that differ by less cannot be told apart
 class FadingLaw(ChannelLaw):
     """A law whose unit-mean power gain g is continuous.
 
-    A law of one's own defines four things that know nothing of SNR, link or problem: ``gain_survival``, ``gain_cdf``,
-    ``sample_gain`` and ``tail_rate``.
+    A law of one's own defines three things that know nothing of SNR, link or problem: ``gain_survival``, ``gain_cdf``
+    and ``tail_rate``. ``gain_inverse_survival``, by which it is drawn from, is a table made of the first two unless the
+    law has a formula for it.
 
     Args:
         mean_snr: mean linear SNR, > 0; or ``mean_snr_db``.
@@ -43,7 +44,7 @@ class FadingLaw(ChannelLaw):
 
     in_db: ClassVar[dict[str, str]] = {"mean_snr_db": "mean_snr"}
 
-    mean_snr: float = Field(gt=0, le=1e30)
+    mean_snr: Positive
 
     @abstractmethod
     def gain_survival(self, gain: FloatArray) -> FloatArray:
@@ -53,9 +54,13 @@ class FadingLaw(ChannelLaw):
     def gain_cdf(self, gain: FloatArray) -> FloatArray:
         """P(g < gain), elementwise, accurate in relative terms near 0."""
 
-    @abstractmethod
-    def sample_gain(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """Draw independent gains."""
+    def gain_inverse_survival(self, probability: ArrayLike) -> FloatArray:
+        """The gain that is reached or exceeded with a probability in (0, 1), elementwise.
+
+        Raises:
+            ArithmeticError: the table would be wrong by 1e-9 in probability or more.
+        """
+        return self._inverse(probability)
 
     @property
     @abstractmethod
@@ -63,13 +68,19 @@ class FadingLaw(ChannelLaw):
         """Exponential decay rate of the gain's survival function."""
 
     @property
+    def gain_parameters(self) -> tuple[tuple[str, Any], ...]:
+        """The fields that the law of the gain depends on: all but the mean SNR and the limits of the rate."""
+        seen_through = FadingLaw.model_fields
+        return tuple((name, getattr(self, name)) for name in type(self).model_fields if name not in seen_through)
+
+    @property
     def average_snr(self) -> float:
         """Mean linear SNR."""
         return self.mean_snr
 
-    def sample_snr(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """Draw ``mean_snr * g``."""
-        return self.mean_snr * self.sample_gain(rng, shape)
+    def inverse_survival(self, probability: ArrayLike) -> FloatArray:
+        """The mean SNR times the gain of that probability."""
+        return np.asarray(self.mean_snr * self.gain_inverse_survival(probability))
 
     def survival(self, snr: ArrayLike) -> FloatArray:
         """P(SNR >= snr), elementwise; exactly 1 at 0, so that a rule that always offloads never goes on."""
@@ -84,6 +95,14 @@ class FadingLaw(ChannelLaw):
             return np.where(given <= 0, 0.0, self.gain_cdf(given / self.mean_snr))
 
     @cached_property
+    def _inverse(self) -> TabulatedInverse:
+        gain = self.model_copy(update={"mean_snr": 1.0, "min_efficiency": 0.0, "max_efficiency": None})
+        try:
+            return _shared_inverse(gain)
+        except TypeError:  # a field that has no hash
+            return _inverse(gain)
+
+    @cached_property
     def breakpoints(self) -> FloatArray:
         """The ends of the support, a geometric ladder of -log P(SNR >= snr) in the bulk, and of x beyond."""
         edges, gain = self._edges, gain_at(self._edges, self.mean_snr)
@@ -95,6 +114,11 @@ class FadingLaw(ChannelLaw):
         inside = 1.0 / np.concatenate([beyond, bulk])
         return np.unique(np.concatenate([[self.rate.fewest_uses], inside, [self.rate.most_uses]]))
 
+    @property
+    def uses_range(self) -> tuple[float, float]:
+        """The x of the fastest and of the most robust scheme."""
+        return self.rate.fewest_uses, self.rate.most_uses
+
     @cached_property
     def mean_channel_uses_per_bit(self) -> float:
         """E[x], s Hz/bit; infinite without a most robust rate unless P(g < eps) falls faster than eps."""
@@ -105,15 +129,18 @@ class FadingLaw(ChannelLaw):
         tau = np.asarray(channel_uses, dtype=np.float64)
         efficiency, panel = self._locate(tau)
         first = integral(self.gain_survival, self.mean_snr, efficiency, self._edges[panel + 1])
-        return np.asarray(self._survival_above[panel + 1] + first + np.maximum(tau - 1.0 / self._edges[0], 0.0))
+        moment = self._survival_above[panel + 1] + first + np.maximum(tau - 1.0 / self._edges[0], 0.0)
+        return np.where(tau <= self.rate.fewest_uses, 0.0, moment)
 
     def capped_mean(self, channel_uses: ArrayLike) -> FloatArray:
         """E[min(x, tau)], elementwise."""
         tau = np.asarray(channel_uses, dtype=np.float64)
-        efficiency, panel = self._locate(tau)
-        first = integral(self.gain_cdf, self.mean_snr, efficiency, self._edges[panel + 1])
-        least = 1.0 / self._edges[-1]
-        return np.where(tau <= least, tau, least + self._outage_above[panel + 1] + first + self._deep(tau))
+        capped = self._capped(tau.reshape(-1)).reshape(tau.shape)
+        return capped + self._deep(tau) if self._is_deep else capped
+
+    def capped_mean_at(self, channel_uses: float) -> float:
+        """The same at one number, without an array."""
+        return float(self.capped_mean(channel_uses)) if self._is_deep else self._capped.at(channel_uses)
 
     def mean_excess(self, channel_uses: ArrayLike) -> FloatArray:
         """E[(x - tau)^+], elementwise."""
@@ -138,8 +165,19 @@ class FadingLaw(ChannelLaw):
         return OffloadMoments(offload, np.where(snr <= 0, self.mean_channel_uses_per_bit, uses), wait)
 
     @cached_property
+    def _capped(self) -> CappedMeans:
+        snr, fewest, most = (np.array([x]) for x in (self.mean_snr, self.rate.fewest_uses, self.rate.most_uses))
+        table = gain_table(type(self), self.gain_parameters, EXACT, bool(reaches_deep(snr, most)[0]))
+        return CappedMeans(table, snr, fewest, most)
+
+    @cached_property
+    def _is_deep(self) -> bool:
+        """Whether x may be larger than the tables reach."""
+        return bool(self._capped.reach[0] < self.rate.most_uses)
+
+    @cached_property
     def _edges(self) -> FloatArray:
-        lowest = max(_LOWEST_GAIN * self.mean_snr, 1e-300)
+        lowest = 1.0 / float(self._capped.reach[0]) if self._is_deep else self.min_efficiency
         return panel_edges(self.gain_survival, self.gain_cdf, self.mean_snr, self.tail_rate, self.rate, lowest)
 
     def _locate(self, tau: FloatArray) -> tuple[FloatArray, IntArray]:
@@ -160,11 +198,6 @@ class FadingLaw(ChannelLaw):
     @cached_property
     def _outage_panels(self) -> FloatArray:
         return self._panels(self.gain_cdf)
-
-    @cached_property
-    def _outage_above(self) -> FloatArray:
-        """Sums of the panels above every edge, P(SNR < 2^u - 1)."""
-        return np.append(np.cumsum(self._outage_panels[::-1])[::-1], 0.0)
 
     @cached_property
     def _outage_below(self) -> FloatArray:
@@ -189,8 +222,17 @@ class FadingLaw(ChannelLaw):
         probability, power = self._power_at_0
         if probability == 0.0:
             return np.zeros_like(tau)
-        depth = np.log(lowest * np.clip(tau, 1.0 / lowest, self.rate.most_uses))
+        from scipy.special import exprel  # where it is needed: SciPy takes longer to import than all the rest
+
+        depth = np.maximum(np.log(lowest * np.clip(tau, 1.0 / lowest, self.rate.most_uses)), 0.0)
         everything = probability / lowest / (power - 1.0) if power > 1.0 else np.inf
         with np.errstate(invalid="ignore", over="ignore"):
             inside = probability / lowest * depth * exprel((1.0 - power) * depth)
         return np.where(np.isinf(depth), everything, inside)
+
+
+def _inverse(law: FadingLaw) -> TabulatedInverse:
+    return TabulatedInverse(law.name, law.gain_survival, law.gain_cdf)
+
+
+_shared_inverse = lru_cache(maxsize=32)(_inverse)  # an environment has a law of its own, many have the same gain

@@ -77,6 +77,8 @@ class ChannelLaw(Model, ABC):
     def __pydantic_init_subclass__(cls, *, law: str | None = None, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         cls.name = law or cls.__name__.lower()
+        if "capped_mean" in vars(cls) and "capped_mean_at" not in vars(cls):
+            cls.capped_mean_at = ChannelLaw.capped_mean_at  # type: ignore[method-assign]  # not that of another formula
         if cls.__abstractmethods__:
             return
         if LAWS.get(cls.name, cls).__qualname__ != cls.__qualname__:
@@ -117,8 +119,12 @@ class ChannelLaw(Model, ABC):
         return None
 
     @abstractmethod
-    def sample_snr(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """Draw independent linear SNRs."""
+    def inverse_survival(self, probability: ArrayLike) -> FloatArray:
+        """The linear SNR that is reached or exceeded with a probability in (0, 1), elementwise.
+
+        The law is drawn from by it, at a uniform probability: what is the same number must give the same SNR, whatever
+        the shape of the array around it.
+        """
 
     @abstractmethod
     def survival(self, snr: ArrayLike) -> FloatArray:
@@ -137,7 +143,11 @@ class ChannelLaw(Model, ABC):
         tau = np.asarray(channel_uses, dtype=np.float64)
         with np.errstate(invalid="ignore"):
             below = tau - self.lower_partial_moment(tau)
-        return np.where(tau >= self.breakpoints[-1], self.mean_channel_uses_per_bit, below)
+        return np.where(tau >= self.uses_range[1], self.mean_channel_uses_per_bit, below)
+
+    def capped_mean_at(self, channel_uses: float) -> float:
+        """E[min(x, tau)] at one number; a law that can spares the recursion of a single problem the cost of arrays."""
+        return float(self.capped_mean(channel_uses))
 
     def mean_excess(self, channel_uses: ArrayLike) -> FloatArray:
         """E[(x - tau)^+] = E[x] - E[min(x, tau)], elementwise; a law that knows it better says so."""
@@ -161,6 +171,11 @@ class ChannelLaw(Model, ABC):
     @abstractmethod
     def breakpoints(self) -> FloatArray:
         """Sorted values of x; first and last are the ends of its support, and F is smooth on the scale of the steps."""
+
+    @property
+    def uses_range(self) -> tuple[float, float]:
+        """The ends of the support of x."""
+        return float(self.breakpoints[0]), float(self.breakpoints[-1])
 
     @cached_property
     def rate(self) -> Rate:
@@ -186,16 +201,6 @@ class ChannelLaw(Model, ABC):
         """X = 1 / eta(snr) in s Hz/bit, elementwise."""
         return self.rate.channel_uses_per_bit(snr)
 
-    def snr_quantile(self, probability: float) -> float:
-        """The linear SNR that a draw stays below with the given probability.
-
-        Raises:
-            ValueError: ``probability`` is not between 0 and 1.
-        """
-        if not 0.0 < probability < 1.0:
-            raise ValueError(f"probability = {probability} must be between 0 and 1, both excluded")
-        return _crossing(lambda snr: float(self.outage(snr)) >= probability)
-
     def cdf(self, channel_uses: ArrayLike) -> FloatArray:
         """F(t) = P(x <= t), elementwise."""
         return self.survival(self.threshold_snr(channel_uses))
@@ -207,8 +212,9 @@ class ChannelLaw(Model, ABC):
     def threshold_snr(self, channel_uses: ArrayLike) -> FloatArray:
         """The SNR from which x <= tau: 0 if every SNR qualifies, inf if none does, else 2^(1/tau) - 1."""
         tau = np.asarray(channel_uses, dtype=np.float64)
-        never = (tau < self.breakpoints[0]) | (tau <= 0.0)
-        return np.where(tau >= self.breakpoints[-1], 0.0, np.where(never, np.inf, self.rate.snr(tau)))
+        fewest, most = self.uses_range
+        never = (tau < fewest) | (tau <= 0.0)
+        return np.where(tau >= most, 0.0, np.where(never, np.inf, self.rate.snr(tau)))
 
 
 def _crossing(reached: Callable[[float], bool]) -> float:

@@ -1,10 +1,14 @@
-"""The fading laws of the literature, as laws of a unit-mean power gain."""
+"""The fading laws of the literature, as laws of a unit-mean power gain.
 
+SciPy is imported by the laws that need it, when they do: that takes longer than importing all the rest.
+"""
+
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import Field
-from scipy.special import gammainc, gammaincc, i0e
 
 from cointer_gym.channels.fading import FadingLaw
 from cointer_gym.units import FloatArray
@@ -23,9 +27,29 @@ class Rayleigh(FadingLaw):
         """1: the survival function is e^-g."""
         return 1.0
 
-    def sample_gain(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """Draw Exp(1)."""
-        return rng.standard_exponential(shape)
+    def gain_inverse_survival(self, probability: ArrayLike) -> FloatArray:
+        """-log u."""
+        if self._is_changed("gain_survival", "gain_cdf"):
+            return super().gain_inverse_survival(probability)
+        return np.asarray(-np.log(probability))
+
+    def inverse_survival(self, probability: ArrayLike) -> FloatArray:
+        """-log u times the mean SNR, in two passes."""
+        factor = self._negative_mean
+        if factor is None:
+            return super().inverse_survival(probability)
+        snr = np.asarray(np.log(probability))
+        return np.multiply(snr, factor, snr)
+
+    @cached_property
+    def _negative_mean(self) -> FloatArray | None:
+        """Without axes: NumPy's calls take a third less time than with a number. None if the gain is another one."""
+        is_changed = self._is_changed("gain_survival", "gain_cdf", "gain_inverse_survival")
+        return None if is_changed else np.array(-self.mean_snr)
+
+    def _is_changed(self, *names: str) -> bool:
+        """Whether a law derived from this one replaces any of its methods."""
+        return any(getattr(type(self), name) is not getattr(Rayleigh, name) for name in names)
 
     def gain_survival(self, gain: FloatArray) -> FloatArray:
         """e^-g."""
@@ -52,12 +76,6 @@ class Rician(FadingLaw):
         """1 + K."""
         return 1.0 + self.k_factor
 
-    def sample_gain(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """Draw |sqrt(K) + CN(0, 1)|^2 / (1 + K)."""
-        scattered = rng.standard_normal((*shape, 2)) * np.sqrt(0.5)
-        gain = ((scattered[..., 0] + np.sqrt(self.k_factor)) ** 2 + scattered[..., 1] ** 2) / (1.0 + self.k_factor)
-        return np.asarray(gain, dtype=np.float64)
-
     def gain_survival(self, gain: FloatArray) -> FloatArray:
         """Marcum Q_1, accurate in relative terms down to the end of double precision."""
         outer = self._outer(gain)
@@ -74,6 +92,8 @@ class Rician(FadingLaw):
         At a distance s from the amplitude b of ``gain``, d = |b - a| beyond the line of sight, it is
         t I_0(a t) e^(-a t) e^(-(d + s)^2 / 2), of which e^(-d^2 / 2) stands before the integral; nothing underflows.
         """
+        from scipy.special import i0e
+
         line_of_sight = np.sqrt(2.0 * self.k_factor)
         amplitude = np.minimum(np.sqrt(2.0 * (1.0 + self.k_factor)) * np.sqrt(gain), line_of_sight + _FAR)
         outwards = np.where(np.asarray(gain) > 1.0, 1.0, -1.0)
@@ -96,14 +116,14 @@ class Nakagami(FadingLaw):
         """The parameter m."""
         return self.m
 
-    def sample_gain(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """Draw Gamma(m, 1/m)."""
-        return rng.standard_gamma(self.m, shape) / self.m
-
     def gain_survival(self, gain: FloatArray) -> FloatArray:
         """Regularised upper incomplete gamma function."""
+        from scipy.special import gammaincc
+
         return np.asarray(gammaincc(self.m, self.m * gain))
 
     def gain_cdf(self, gain: FloatArray) -> FloatArray:
         """Regularised lower incomplete gamma function."""
+        from scipy.special import gammainc
+
         return np.asarray(gammainc(self.m, self.m * gain))

@@ -21,6 +21,9 @@ LTE_MIN_EFFICIENCY = 0.1523  # bit/s/Hz, CQI 1, 3GPP TS 36.213 table 7.2.3-1
 LTE_MAX_EFFICIENCY = 5.5547  # bit/s/Hz, CQI 15, same table
 
 
+_LN_2 = np.array(np.log(2.0))
+
+
 class Rate(NamedTuple):
     """A rate that adapts to the SNR between the most robust and the fastest scheme."""
 
@@ -41,11 +44,14 @@ class Rate(NamedTuple):
 
     def spectral_efficiency(self, snr: ArrayLike) -> FloatArray:
         """eta(snr) in bit/s/Hz, elementwise."""
-        efficiency = np.log1p(np.asarray(snr, dtype=np.float64)) / np.log(2.0)
-        return np.asarray(np.clip(efficiency, self.min_efficiency, self.max_efficiency))
+        efficiency = np.log1p(np.asarray(snr, dtype=np.float64))
+        efficiency = np.maximum(efficiency / _LN_2, self.min_efficiency)
+        return efficiency if self.max_efficiency is None else np.minimum(efficiency, self.max_efficiency)
 
     def channel_uses_per_bit(self, snr: ArrayLike) -> FloatArray:
         """X = 1 / eta(snr) in s Hz/bit, elementwise."""
+        if self.min_efficiency > 0:
+            return np.asarray(1.0 / self.spectral_efficiency(snr))
         with np.errstate(divide="ignore"):
             return np.asarray(1.0 / self.spectral_efficiency(snr))
 

@@ -8,12 +8,11 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from cointer_gym import baselines as bl
-from cointer_gym.dynamics import CONTINUE, OFFLOAD
+from cointer_gym.dynamics import CHOOSING, Moves
 from cointer_gym.envs.scalar import TaskEnv
-from cointer_gym.envs.state import Outcome, State
 from cointer_gym.envs.task import ScenarioLike, Task
 from cointer_gym.envs.vector import TaskVectorEnv
 from cointer_gym.observation import Observation, PlacementLayout
@@ -74,37 +73,19 @@ class PlacementTask(Task):
         """0..L: a placement first, then continue or offload."""
         return spaces.Discrete(self.problem.horizon + 1)
 
-    def initial_state(self, shape: tuple[int, ...]) -> State:
-        """Tasks that are choosing."""
-        return State(np.zeros(shape, dtype=np.int64), np.full(shape, -1, dtype=np.int64))
+    @cached_property
+    def moves(self) -> Moves:
+        """Choose a placement and pay its download, the input still in hand; then continue or offload."""
+        return Moves(self.problem, self.scenario.download, self.scenario.largest_placement)
 
-    def observe(self, state: State, snr: FloatArray) -> Observation:
+    @property
+    def first_placement(self) -> int:
+        """None yet."""
+        return CHOOSING
+
+    def observe(self, stage: NDArray[np.integer], placement: IntArray, snr: FloatArray) -> Observation:
         """Observations (..., 2L+4) of a batch of tasks at linear ``snr``, which is hidden while they are choosing."""
-        return self.layout.encode(state.placement, state.stage, snr)
-
-    def step(self, state: State, snr: ArrayLike, action: ArrayLike) -> Outcome:
-        """Choose the placement where that is still to be done, and split where it is not.
-
-        Both phases are computed for the whole batch, and every task takes the outcome of its own.
-        """
-        chosen = np.asarray(action, dtype=np.int64)
-        choice = self._choose(state, chosen)
-        split = self._split(state, snr, np.where(chosen == CONTINUE, CONTINUE, OFFLOAD))
-        return choice.where(state.placement < 0, split)
-
-    def _choose(self, state: State, placement: IntArray) -> Outcome:
-        """The choosing phase: pay the download of the placement; the input stays in hand."""
-        fitting = np.minimum(placement, self.scenario.largest_placement)
-        amounts = self.scenario.download.map(lambda per_placement: per_placement[fitting])
-        nothing = np.zeros(fitting.shape, dtype=np.bool_)
-        return self._outcome(State(state.stage, fitting), amounts, terminated=nothing, offloaded=nothing)
-
-    def action_mask(self, state: State) -> NDArray[np.int8]:
-        """Placements that fit into the memory, then continue and offload; shape (..., L+1)."""
-        actions = np.arange(self.problem.horizon + 1)
-        split = np.pad(self._split_mask(state), [(0, 0)] * state.stage.ndim + [(0, self.problem.horizon - 1)])
-        choosing = (state.placement < 0)[..., None]
-        return np.where(choosing, actions <= self.scenario.largest_placement, split).astype(np.int8)
+        return self.layout.encode(placement, stage, snr)
 
     @property
     def label(self) -> str:
@@ -206,6 +187,7 @@ class CoInferencePlacementVectorEnv(TaskVectorEnv, VectorEnv[Observation, NDArra
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         max_episode_steps: int | None = None,
+        compiled: bool | None = None,
     ) -> None:
         task = PlacementTask(Scenario.load(scenario), given_scale=reward_scale)
-        super().__init__(num_envs, task, autoreset_mode, render_mode, max_episode_steps)
+        super().__init__(num_envs, task, autoreset_mode, render_mode, max_episode_steps, compiled)

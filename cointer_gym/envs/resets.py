@@ -77,15 +77,17 @@ def slot_seeds(seed: Any, num_envs: int) -> list[int | None]:
     """A seed or None per slot: ``seed + i`` for an integer, the entries of a sequence.
 
     Raises:
-        ValueError: neither, or a sequence of another length.
+        ValueError: neither, a sequence of another length, or a negative seed.
     """
     if seed is None:
         return [None] * num_envs
     if isinstance(seed, int | np.integer):
-        return [int(seed) + slot for slot in range(num_envs)]
+        seed = [int(seed) + slot for slot in range(num_envs)]
     seeds = list(seed) if np.iterable(seed) else []
     if len(seeds) != num_envs or not all(each is None or isinstance(each, int | np.integer) for each in seeds):
         raise ValueError(
             f"seed = {seed!r} must be an integer, None, or a sequence of {num_envs}, each an integer or None"
         )
+    if negative := [each for each in seeds if each is not None and each < 0]:
+        raise ValueError(f"seed = {negative[0]} must be >= 0")
     return [None if each is None else int(each) for each in seeds]

@@ -8,17 +8,17 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from cointer_gym import baselines as bl
+from cointer_gym.dynamics import Moves
 from cointer_gym.envs.scalar import TaskEnv
-from cointer_gym.envs.state import Outcome, State
 from cointer_gym.envs.task import ScenarioLike, Task
 from cointer_gym.envs.vector import TaskVectorEnv
 from cointer_gym.observation import Observation, SplittingLayout
 from cointer_gym.problem import StoppingProblem
 from cointer_gym.scenario import Scenario
-from cointer_gym.units import FloatArray
+from cointer_gym.units import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,21 +47,19 @@ class SplittingTask(Task):
         """0 continue, 1 offload."""
         return spaces.Discrete(2)
 
-    def initial_state(self, shape: tuple[int, ...]) -> State:
-        """Tasks with the raw input in hand."""
-        return State(np.zeros(shape, dtype=np.int64), np.full(shape, self.problem.horizon, dtype=np.int64))
+    @cached_property
+    def moves(self) -> Moves:
+        """Continue or offload; after the last placed layer any action offloads."""
+        return Moves(self.problem)
 
-    def observe(self, state: State, snr: FloatArray) -> Observation:
+    @property
+    def first_placement(self) -> int:
+        """The given one."""
+        return self.problem.horizon
+
+    def observe(self, stage: NDArray[np.integer], placement: IntArray, snr: FloatArray) -> Observation:
         """Observations (..., M+2) of a batch of tasks at linear ``snr``."""
-        return self.layout.encode(state.stage, snr)
-
-    def step(self, state: State, snr: ArrayLike, action: ArrayLike) -> Outcome:
-        """Continue or offload."""
-        return self._split(state, snr, action)
-
-    def action_mask(self, state: State) -> NDArray[np.int8]:
-        """Continue unless the upload is forced, and offload; shape (..., 2)."""
-        return self._split_mask(state)
+        return self.layout.encode(stage, snr)
 
     @property
     def label(self) -> str:
@@ -154,7 +152,7 @@ class CoInferenceEnv(TaskEnv, gym.Env[Observation, np.int64 | int]):
 class CoInferenceVectorEnv(TaskVectorEnv, VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     """Native vector version of ``CoInferenceEnv``; see there for spaces, rewards and arguments.
 
-    With the same seed it draws the same fading as Gymnasium's ``SyncVectorEnv`` of scalar environments, whatever the
+    With the same seed it plays the same tasks as Gymnasium's ``SyncVectorEnv`` of scalar environments, whatever the
     policy does. ``reset(options={"snr": paths})`` injects the first paths: per slot M+1 linear SNRs, or None where the
     slot draws its own. ``reset(options={"reset_mask": mask})`` resets the slots of a boolean array alone.
 
@@ -165,6 +163,8 @@ class CoInferenceVectorEnv(TaskVectorEnv, VectorEnv[Observation, NDArray[np.int6
             and ``final_info``) or ``Disabled`` (slots that ended are reset with ``reset_mask`` before the next step).
         max_episode_steps: truncates as ``gym.make`` does; a task ends by itself after at most M+1 steps, one more in
             ``CoInferencePlacement-v0``. None (default) or -1 is no limit.
+        compiled: whether loops compiled by Numba are used, which no result depends on; None (default) is where it is
+            installed (``pip install 'cointer-gym[fast]'``). The first step then takes seconds, once.
     """
 
     def __init__(
@@ -176,6 +176,7 @@ class CoInferenceVectorEnv(TaskVectorEnv, VectorEnv[Observation, NDArray[np.int6
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         max_episode_steps: int | None = None,
+        compiled: bool | None = None,
     ) -> None:
         task = SplittingTask(Scenario.load(scenario), placement, reward_scale)
-        super().__init__(num_envs, task, autoreset_mode, render_mode, max_episode_steps)
+        super().__init__(num_envs, task, autoreset_mode, render_mode, max_episode_steps, compiled)

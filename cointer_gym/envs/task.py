@@ -1,7 +1,7 @@
 """What tasks share, and all that callers need to know of one without asking which it is.
 
-A task is what an episode plays and what a policy is trained for and scored on. Its rules work on batches of any shape,
-so that the scalar and the vector environment are shells around the same arrays.
+A task is what an episode plays and what a policy is trained for and scored on. Its rules are tables
+(``cointer_gym.dynamics``), which the scalar and the vector environment read alike.
 """
 
 import warnings
@@ -16,17 +16,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from cointer_gym import baselines as bl
 from cointer_gym.channels import ChannelLaw
-from cointer_gym.dynamics import incurred, transition, upload_is_forced
-from cointer_gym.envs.state import Outcome, State
+from cointer_gym.dynamics import Charge, Moves
 from cointer_gym.observation import Layout, Observation
 from cointer_gym.problem import StoppingProblem
 from cointer_gym.records import Amounts
 from cointer_gym.scenario import Scenario
-from cointer_gym.units import BoolArray, FloatArray, linear_to_db
+from cointer_gym.units import FloatArray, IntArray, linear_to_db
 
 if TYPE_CHECKING:
     from cointer_gym.envs.vector import TaskVectorEnv
@@ -38,6 +37,11 @@ TASKS: dict[str, type["Task"]] = {}
 """Every kind of task by name; a subclass of ``Task`` that has a name enters itself."""
 
 _LOWEST_SNR_DB = -300.0  # an SNR of 0 in ``info``, which must stay finite
+
+
+def snr_db(snr: FloatArray) -> FloatArray:
+    """The SNR in dB as ``info`` has it, elementwise; at least -300 dB."""
+    return np.asarray(np.maximum(linear_to_db(snr), _LOWEST_SNR_DB))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,47 +119,36 @@ class Task(ABC):
     def action_space(self) -> spaces.Discrete:
         """Space of one task's action."""
 
+    @cached_property
     @abstractmethod
-    def initial_state(self, shape: tuple[int, ...]) -> State:
-        """Tasks about to begin."""
+    def moves(self) -> Moves:
+        """What every action does in every state, as tables."""
+
+    @cached_property
+    def rewards(self) -> Charge:
+        """The reward of every row of ``moves``: minus its cost. The only place where cost becomes reward."""
+        return self.moves.charges.cost.scaled(-1.0 / self.reward_scale)
+
+    @property
+    @abstractmethod
+    def first_placement(self) -> int:
+        """Layers on the device when a task begins; -1 where that is still to be chosen."""
 
     @abstractmethod
-    def observe(self, state: State, snr: FloatArray) -> Observation:
-        """Observations of a batch of tasks at linear ``snr``."""
+    def observe(self, stage: NDArray[np.integer], placement: IntArray, snr: FloatArray) -> Observation:
+        """Observations of a batch of tasks of any shape at linear ``snr``."""
 
-    @abstractmethod
-    def step(self, state: State, snr: ArrayLike, action: ArrayLike) -> Outcome:
-        """Apply one decision per task."""
-
-    @abstractmethod
-    def action_mask(self, state: State) -> NDArray[np.int8]:
-        """1 for every action that has an effect of its own, shape (..., actions)."""
-
-    def info(self, state: State, snr: ArrayLike, amounts: Amounts[FloatArray] | None = None) -> dict[str, Any]:
+    def info(
+        self, state: IntArray, placement: IntArray, snr: FloatArray, amounts: Amounts[FloatArray]
+    ) -> dict[str, Any]:
         """Arrays of ``info``: where the task is, SNR in dB, action mask, and the amounts of the last decision."""
-        if amounts is None:
-            amounts = self.problem.terms.map(lambda _: np.zeros(state.stage.shape))
-        snr_db = np.maximum(linear_to_db(snr), _LOWEST_SNR_DB)
-        where = {name: np.array(value) for name, value in state._asdict().items()}  # copies: callers keep infos
-        return {**where, "snr_db": snr_db, "action_mask": self.action_mask(state), **amounts.known()}
-
-    def _split(self, state: State, snr: ArrayLike, action: ArrayLike) -> Outcome:
-        """The splitting phase: continue or offload; after the last placed layer any action offloads."""
-        move = transition(self.problem, state.stage, snr, action, state.placement)
-        amounts = self.problem.terms.map(lambda terms: incurred(terms, state.stage, move))
-        return self._outcome(State(move.stage, state.placement), amounts, move.terminated, move.offloaded)
-
-    def _split_mask(self, state: State) -> NDArray[np.int8]:
-        """Continue unless the upload is forced, and offload; shape (..., 2)."""
-        free = ~upload_is_forced(self.problem, state.stage, state.placement)
-        return np.stack([free, np.ones_like(free)], axis=-1).astype(np.int8)
-
-    def _outcome(
-        self, after: State, amounts: Amounts[FloatArray], terminated: BoolArray, offloaded: BoolArray
-    ) -> Outcome:
-        """The only place where cost becomes reward."""
-        reward = 0.0 - amounts.cost / self.reward_scale  # not -0.0 where nothing was spent
-        return Outcome(after, reward, terminated, offloaded, amounts)
+        return {
+            "stage": self.moves.stage.take(state).astype(np.int64),
+            "placement": np.array(placement),  # a copy: callers keep infos
+            "snr_db": snr_db(snr),
+            "action_mask": self.moves.masks.take(state, axis=0),
+            **amounts.known(),
+        }
 
     # --- what callers ask ---------------------------------------------------------------------------------------------
 

@@ -1,23 +1,24 @@
 """Many tasks at a time in NumPy: the same rules and law as the scalar environment."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import InvalidAction, ResetNeeded
-from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from cointer_gym.channels.counter import EPISODE, WordArray, keys
+from cointer_gym.envs.infos import LazyInfo
+from cointer_gym.envs.kernel import Kernel, make_kernel
 from cointer_gym.envs.resets import checked_paths, checked_slots, known_options, slot_seeds
 from cointer_gym.envs.spec import plain_spec
-from cointer_gym.envs.state import Outcome, State
 from cointer_gym.envs.task import Task
 from cointer_gym.observation import Observation
 from cointer_gym.problem import StoppingProblem
-from cointer_gym.records import checked_integer
+from cointer_gym.records import Amounts, checked_integer
 from cointer_gym.units import BoolArray, FloatArray, IntArray
 
 VectorStep = tuple[Observation, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]
@@ -34,6 +35,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         render_mode: None; there is no picture of a batch.
         max_episode_steps: steps after which a task that has not ended is truncated, as by ``gym.make``; None or -1 is
             no limit, and a task ends by itself.
+        compiled: whether Numba's loops are used; None is where it is installed. No result depends on it.
 
     Raises:
         ValueError: an argument that is not supported.
@@ -46,6 +48,7 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
         max_episode_steps: int | None = None,
+        compiled: bool | None = None,
     ) -> None:
         if render_mode is not None:
             raise ValueError(
@@ -63,9 +66,14 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self.single_observation_space = task.observation_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self._spec: EnvSpec | None = None
-        self._generators: list[np.random.Generator] = []
-        self._path: FloatArray | None = None
-        self._state: State = task.initial_state((self.num_envs,))
+        self._moves, self._kernel = task.moves, make_kernel(task, compiled)
+        self._started = False
+        self._state: IntArray = np.full(self.num_envs, self._moves.start)
+        self._placement: IntArray = np.full(self.num_envs, task.first_placement)
+        self._counter: WordArray = np.zeros(self.num_envs, dtype=np.uint64)
+        self._given: Given | None = None
+        self._decided: tuple[IntArray, FloatArray] | None = None
+        self._ends: _Ends | None = None
         self._elapsed: IntArray = np.zeros(self.num_envs, dtype=np.int64)
         self._ended: BoolArray = np.zeros(self.num_envs, dtype=np.bool_)
 
@@ -90,10 +98,10 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         """Start a new task in every slot, or in those of a mask.
 
         Args:
-            seed: slot i draws from its own generator, seeded with ``seed + i`` or with the i-th entry of a sequence, as
-                in Gymnasium's ``SyncVectorEnv``; a slot with None goes on with the generator that it has.
-            options: ``"snr"``: per slot a path to inject, or None where the slot draws its own (from its generator,
-                which an injected path leaves alone). ``"reset_mask"``: boolean array; the other slots go on with their
+            seed: slot i plays the tasks of ``seed + i`` or of the i-th entry of a sequence, as in Gymnasium's
+                ``SyncVectorEnv``; a slot with None goes on with its next task.
+            options: ``"snr"``: per slot a path to inject, or None where the slot draws its own; an injected path
+                takes the place of no drawn one. ``"reset_mask"``: boolean array; the other slots go on with their
                 tasks, their seeds and paths are not used, and ``info`` does not hold for them.
 
         Raises:
@@ -102,25 +110,36 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         """
         given = known_options(options, "snr", "reset_mask")
         slots = checked_slots(given.get("reset_mask"), self.num_envs)
-        if self._path is None and not slots.all():
+        if not self._started and not slots.all():
             raise ResetNeeded("call reset() for all slots before options['reset_mask']")
         paths = checked_paths(given.get("snr"), self.num_envs, self.problem.horizon + 1)
         seeds = slot_seeds(seed, self.num_envs)
-        self._generators = self._reseeded(slots, seeds)
         super().reset(seed=seeds[0])
-        if self._path is None:
-            self._path = np.zeros((self.num_envs, self.problem.horizon + 1))
-        self._restart(slots, paths)
-        return self._observe(), self._masked(self.task.info(self._state, self._snr), slots)
+        self._begin(slots, seeds, paths)
+        return self._observe(), self._info(np.zeros(self.num_envs, dtype=np.int64), None, slots)
 
-    def _reseeded(self, slots: BoolArray, seeds: list[int | None]) -> list[np.random.Generator]:
-        """The generators, with new ones where there are none yet and for those of ``slots`` that have a seed."""
-        if not self._generators:
-            return [seeding.np_random(seed)[0] for seed in seeds]
-        return [
-            old if seed is None or not reset else seeding.np_random(seed)[0]
-            for old, seed, reset in zip(self._generators, seeds, slots, strict=True)
-        ]
+    def _begin(self, slots: BoolArray, seeds: list[int | None], paths: list[FloatArray | None]) -> None:
+        """New tasks in ``slots``: the first of a seed where there is one, else the next of the slot.
+
+        A task on an injected path counts as none: the one after it is the one that would have been drawn.
+        """
+        if not self._started:
+            counter: WordArray = np.random.SeedSequence().generate_state(self.num_envs, np.uint64)  # type: ignore[assignment]
+        else:
+            counter = self._counter + np.where(
+                slots, self._moves.advance.take(self._moves.given_up.take(self._state)), 0
+            )
+        seeded = slots & np.array([each is not None for each in seeds])
+        injected = slots & np.array([path is not None for path in paths])
+        counter[seeded] = keys(int(each) for each, used in zip(seeds, seeded, strict=True) if used)  # type: ignore[arg-type]
+        counter[injected] -= EPISODE
+        self._started, self._counter = True, counter
+        self._state = np.where(slots, self._moves.start, self._state)
+        self._placement = np.where(slots, self.task.first_placement, self._placement)
+        self._elapsed, self._ended = np.where(slots, 0, self._elapsed), self._ended & ~slots
+        self._given = _injected(self._given, slots, injected, paths)
+        self._decided = self._ends = None
+        self._meet()
 
     def step(self, actions: Any) -> VectorStep:
         """Take one decision in every slot; slots that ended are reset as ``autoreset_mode`` says.
@@ -129,84 +148,185 @@ class TaskVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             ResetNeeded: ``reset`` was never called, or not for a slot that has ended while nothing resets it.
             InvalidAction: wrong shape, or an action outside the action space.
         """
-        if self._path is None:
+        if not self._started:
             raise ResetNeeded("call reset() before step()")
-        if self.autoreset_mode is AutoresetMode.DISABLED and self._ended.any():
+        begins = self._ended  # slots that start anew at this step, whatever the action
+        if self.autoreset_mode is AutoresetMode.DISABLED and begins.any():
             raise ResetNeeded(
-                f"slots {np.flatnonzero(self._ended).tolist()} have ended; "
+                f"slots {np.flatnonzero(begins).tolist()} have ended; "
                 "call reset(options={'reset_mask': ...}) for them before step()"
             )
-        outcome = self.task.step(self._state, self._snr, self._checked(actions))
-        self._state, self._elapsed = outcome.state, self._elapsed + 1
-        return self._step_same(outcome) if self.autoreset_mode is AutoresetMode.SAME_STEP else self._step_next(outcome)
-
-    def _step_next(self, outcome: Outcome) -> VectorStep:
-        """Slots that ended at the previous step ignore the action and are reset now, with reward 0."""
-        fresh = self._ended
-        self._restart(fresh)
-        reward = np.where(fresh, 0.0, outcome.reward)
-        terminated, truncated = outcome.terminated & ~fresh, self._truncated()
+        uses, action = self._uses, self._checked(actions)
+        row, reward, self._state, self._placement, self._counter, terminated = self._kernel.decide(
+            self._state, self._placement, self._counter, uses, action
+        )
+        self._decided = row, uses
+        truncated = self._cut_off(begins)
         self._ended = terminated | truncated
-        amounts = outcome.amounts.map(lambda amount: np.where(fresh, 0.0, amount))
-        info = self._masked(self.task.info(self._state, self._snr, amounts))
-        return self._observe(), reward, terminated, truncated, info
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            return self._restarted(row, uses, reward, terminated, truncated)
+        self._forget(begins)
+        self._meet()
+        return self._observe(), reward, terminated, truncated, self._info(row, uses)
 
-    def _step_same(self, outcome: Outcome) -> VectorStep:
+    def _restarted(
+        self, row: IntArray, uses: FloatArray, reward: FloatArray, terminated: BoolArray, truncated: BoolArray
+    ) -> VectorStep:
         """Slots that end are reset at once; what they ended with is in ``final_obs`` and ``final_info``."""
-        terminated, truncated = outcome.terminated, self._truncated()
-        done = terminated | truncated
-        final_observation, final_info = self._observe(), self.task.info(self._state, self._snr, outcome.amounts)
-        self._restart(done)
-        amounts = outcome.amounts.map(lambda amount: np.where(done, 0.0, amount))
-        info = self._masked(self.task.info(self._state, self._snr, amounts))
-        if done.any():
+        done = self._ended
+        ends = self._ends = _Ends(done, self._state, self._placement, self._counter, self._given)
+        self._counter = self._counter + self._moves.restart_advance.take(self._state)
+        self._state = self._moves.restart.take(self._state)
+        if self._moves.chooses:
+            self._placement = np.where(done, self.task.first_placement, self._placement)
+        self._elapsed = self._elapsed * ~done
+        self._ended = np.zeros_like(done)
+        self._forget(done)
+        self._meet()
+        now = self._state, self._placement, self._snr
+
+        def fill() -> dict[str, Any]:
+            amounts = self._charged(row, uses)
+            info = _masked(self.task.info(*now, amounts.map(lambda amount: np.where(done, 0.0, amount))))
+            if not done.any():
+                return info
             final = np.full(self.num_envs, None, dtype=object)
-            for slot, observation in zip(np.flatnonzero(done).tolist(), final_observation[done], strict=True):
+            slots = np.flatnonzero(done)
+            for slot, observation in zip(slots.tolist(), self._observed_last(ends, slots), strict=True):
                 final[slot] = observation
+            final_info = _masked(self.task.info(ends.state, ends.placement, self._snr_last(ends), amounts), done)
             info |= {"final_obs": final, "_final_obs": done.copy()}
-            info |= {"final_info": self._masked(final_info, done), "_final_info": done.copy()}
-        return self._observe(), outcome.reward, terminated, truncated, info
+            return info | {"final_info": final_info, "_final_info": done.copy()}
+
+        return self._observe(), reward, terminated, truncated, LazyInfo(fill)
+
+    def last_amounts(self) -> Amounts[FloatArray]:
+        """What the last decision of every slot took, shape (num_envs,) each: ``info``'s, or ``final_info``'s at an end.
+
+        Raises:
+            ResetNeeded: there was no decision yet.
+        """
+        if self._decided is None:
+            raise ResetNeeded("call step() before last_amounts()")
+        return self._charged(*self._decided)
+
+    def last_observations(self, slots: IntArray) -> Observation:
+        """Last observations of the tasks that the last step ended in ``slots`` (``final_obs``), shape (slots, size).
+
+        Raises:
+            ValueError: nothing was reset within the step, or not in one of the slots.
+        """
+        if self._ends is None or not self._ends.slots[slots].all():
+            raise ValueError(f"slots = {slots!r} must be such as the last step has ended and reset")
+        return self._observed_last(self._ends, slots)
+
+    def _observed_last(self, ends: "_Ends", slots: IntArray) -> Observation:
+        stage, snr = self._moves.stage.take(ends.state[slots]), self._snr_last(ends)[slots]
+        return np.ascontiguousarray(self._kernel.observe(stage, ends.placement[slots], snr))
+
+    def _snr_last(self, ends: "_Ends") -> FloatArray:
+        return _snr(self._kernel, ends.counter, self._moves.stage.take(ends.state), ends.given)
 
     def action_masks(self) -> BoolArray:
         """Which actions have an effect of their own in each slot, shape (num_envs, actions)."""
-        return self.task.action_mask(self._state).astype(np.bool_)
+        return self._moves.masks.take(self._state, axis=0).astype(np.bool_)
 
-    def _checked(self, actions: Any) -> NDArray[Any]:
+    def _checked(self, actions: Any) -> IntArray:
         decisions, last = np.asarray(actions), self._last_action
         fits = decisions.shape == (self.num_envs,) and decisions.dtype.kind in "biuf"
-        if not fits or not ((decisions >= 0) & (decisions <= last) & (decisions % 1 == 0)).all():
+        if fits and decisions.dtype == np.int64:  # as unsigned numbers, negative ones are too large, too
+            fits = bool(np.maximum.reduce(decisions.view(np.uint64)) <= last)
+        elif fits:
+            fits = bool(((decisions >= 0) & (decisions <= last) & (decisions % 1 == 0)).all())
+        if not fits:
             raise InvalidAction(f"actions = {actions!r} must be {self.num_envs} integers from 0 to {last}")
-        return decisions
+        return decisions.astype(np.int64, copy=False)
 
-    def _truncated(self) -> BoolArray:
-        limit = np.inf if self.max_episode_steps is None else self.max_episode_steps
-        return np.asarray(self._elapsed >= limit)
+    def _cut_off(self, begun: BoolArray) -> BoolArray:
+        """Which slots reach ``max_episode_steps``; their tasks end, too. Those that have ``begun`` count from 0."""
+        if self.max_episode_steps is None:
+            return np.zeros(self.num_envs, dtype=np.bool_)
+        self._elapsed = (self._elapsed + 1) * ~begun
+        truncated = self._elapsed >= self.max_episode_steps
+        self._state = np.where(truncated, self._moves.given_up.take(self._state), self._state)
+        return truncated
 
-    @property
-    def _snr(self) -> FloatArray:
-        assert self._path is not None
-        return np.asarray(self._path[np.arange(self.num_envs), self._state.stage])
+    def _forget(self, slots: BoolArray) -> None:
+        """Slots that begin a new task draw its path themselves."""
+        if self._given is not None:
+            kept = self._given.slots & ~slots
+            self._given = Given(kept, self._given.paths) if kept.any() else None
 
-    def _restart(self, slots: BoolArray, paths: Sequence[FloatArray | None] | None = None) -> None:
-        """Start new tasks in ``slots``, on the given paths or on ones that are drawn.
-
-        A path is drawn as a whole, so that the same seed gives every policy the same fading.
-        """
-        assert self._path is not None
-        draw = self.task.problem.draw_paths
-        for slot in np.flatnonzero(slots).tolist():
-            given = None if paths is None else paths[slot]
-            self._path[slot] = draw(self._generators[slot], ()) if given is None else given
-        self._state = self.task.initial_state((self.num_envs,)).where(slots, self._state)
-        self._elapsed, self._ended = np.where(slots, 0, self._elapsed), self._ended & ~slots
+    def _meet(self) -> None:
+        """The SNRs at which the tasks are, and the channel uses per bit of an upload there."""
+        self._stage = self._moves.stage.take(self._state)
+        self._snr = _snr(self._kernel, self._counter, self._stage, self._given)
+        self._uses = self._kernel.uses(self._snr)
 
     def _observe(self) -> Observation:
-        return self.task.observe(self._state, self._snr)
+        return self._kernel.observe(self._stage, self._placement, self._snr)
 
-    def _masked(self, info: dict[str, Any], valid: BoolArray | None = None) -> dict[str, Any]:
-        """Add Gymnasium's ``_key`` arrays, which say for which slots a key holds."""
-        everywhere = np.ones(self.num_envs, dtype=np.bool_) if valid is None else valid
-        return info | {f"_{key}": everywhere.copy() for key in info}
+    def _charged(self, row: IntArray, uses: FloatArray) -> Amounts[FloatArray]:
+        return self._moves.charges.map(lambda charge: charge.of(row, uses))
+
+    def _info(self, row: IntArray, uses: FloatArray | None, valid: BoolArray | None = None) -> LazyInfo:
+        """What is read of it is computed then; nothing that it holds on to is written to later."""
+        where = self._state, self._placement, self._snr
+
+        def fill() -> dict[str, Any]:
+            nothing = self._moves.charges.map(lambda _: np.zeros(self.num_envs))
+            amounts = nothing if uses is None else self._charged(row, uses)
+            return _masked(self.task.info(*where, amounts), valid)
+
+        return LazyInfo(fill)
+
+
+class _Ends(NamedTuple):
+    """Where the tasks were that ended within a step, before others began in their slots."""
+
+    slots: BoolArray
+    state: IntArray
+    placement: IntArray
+    counter: WordArray
+    given: "Given | None"
+
+
+class Given(NamedTuple):
+    """Injected paths, of the slots that play one."""
+
+    slots: BoolArray
+    """Shape (num_envs,)."""
+    paths: FloatArray
+    """Linear SNRs, shape (num_envs, stages); those of other slots mean nothing."""
+
+
+def _injected(
+    before: Given | None, reset: BoolArray, injected: BoolArray, paths: Sequence[FloatArray | None]
+) -> Given | None:
+    """The injected paths after a reset."""
+    kept = np.zeros_like(reset) if before is None else before.slots & ~reset
+    if not (kept | injected).any():
+        return None
+    new = {slot: path for slot, path in enumerate(paths) if injected[slot] and path is not None}
+    stages = before.paths.shape[1] if before is not None else next(iter(new.values())).size
+    held = np.zeros((reset.size, stages)) if before is None else before.paths.copy()
+    for slot, path in new.items():
+        held[slot] = path
+    return Given(kept | injected, held)
+
+
+def _snr(kernel: Kernel, counter: WordArray, stage: NDArray[np.integer], given: Given | None) -> FloatArray:
+    """Linear SNRs, shape (num_envs,)."""
+    drawn = kernel.snr(counter)
+    if given is None:
+        return drawn
+    return np.where(given.slots, given.paths[np.arange(stage.size), stage], drawn)
+
+
+def _masked(info: dict[str, Any], valid: BoolArray | None = None) -> dict[str, Any]:
+    """Add Gymnasium's ``_key`` arrays, which say for which slots a key holds."""
+    everywhere = np.ones(len(info["stage"]), dtype=np.bool_) if valid is None else valid
+    return info | {f"_{key}": everywhere.copy() for key in info}
 
 
 def _known_mode(mode: str | AutoresetMode) -> AutoresetMode:

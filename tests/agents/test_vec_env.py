@@ -13,6 +13,7 @@ from support.scenarios import SECOND_TOO_DEAR, THREE_LAYERS
 pytest.importorskip("stable_baselines3")
 
 from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from cointer_gym.agents.vec_env import NativeVecEnv
@@ -50,14 +51,23 @@ def test_shapes_types_and_spaces():
 
 def twins(num_envs, **arguments):
     """The adapter and Stable-Baselines3's own vector of scalar environments."""
-    return native(num_envs, **arguments), DummyVecEnv([lambda: CoInferenceEnv(**arguments)] * num_envs)
+    return native(num_envs, **arguments), DummyVecEnv([lambda: Monitor(CoInferenceEnv(**arguments))] * num_envs)
+
+
+SHOWN = {"stage", "placement", "snr_db", "action_mask"}  # by the observation; not passed on
 
 
 def assert_same_infos(got, expected):
     """Equal entries for every slot: keys, types and values."""
     for one, other in zip(got, expected, strict=True):
-        assert one.keys() == other.keys()
-        for key, value in other.items():
+        assert one.keys() == other.keys() - SHOWN
+        if "episode" in one:
+            assert [*one["episode"]] == ["r", "l", "t"]
+            assert one["episode"]["l"] == other["episode"]["l"]
+            assert one["episode"]["r"] == pytest.approx(other["episode"]["r"], abs=2e-6)  # Monitor rounds
+            assert one["episode"]["t"] >= 0
+        for key in one.keys() - {"episode"}:
+            value = other[key]
             assert type(one[key]) is type(value), key
             np.testing.assert_allclose(one[key], value, rtol=1e-15, err_msg=key)
 
@@ -85,7 +95,7 @@ def test_equals_stable_baselines3s_own_vector_environment():
 
 def test_truncated_tasks_are_told_from_ended_ones():
     own = native(3, placement=5, max_episode_steps=2)
-    twin = DummyVecEnv([lambda: TimeLimit(CoInferenceEnv(placement=5), 2)] * 3)
+    twin = DummyVecEnv([lambda: Monitor(TimeLimit(CoInferenceEnv(placement=5), 2))] * 3)
     own.seed(0), twin.seed(0)
     np.testing.assert_array_equal(own.reset(), twin.reset())
     play_both(own, twin, 30, seed=1)
@@ -236,7 +246,8 @@ def test_gymnasiums_vector_wrappers_are_passed_through():
             episode = infos[1].pop("episode")
             assert (episode["r"], episode["l"]) == (pytest.approx(total, rel=1e-6), 2)
             total = 0.0
-        infos[0].pop("episode", None)
+        for info in (*infos, *expected[3]):
+            info.pop("episode", None)
         assert_same_infos(infos, expected[3])
 
 
@@ -248,6 +259,7 @@ def test_rewards_are_those_of_the_wrapper():
     got, expected = env.step(np.array([1, 0])), plain.step(np.array([1, 0]))
     np.testing.assert_allclose(got[1], 10.0 * expected[1], rtol=1e-6)
     assert got[1].dtype == np.float32
+    assert got[3][0].pop("episode")["r"] == pytest.approx(10.0 * expected[3][0].pop("episode")["r"], rel=1e-12)
     assert_same_infos(got[3], expected[3])
 
 
@@ -303,12 +315,12 @@ def test_ppo_learns_the_toy_to_within_one_per_cent():
 
 
 @pytest.mark.usefixtures("small_training")
-@pytest.mark.parametrize("statistics", ["Stable-Baselines3's", "Gymnasium's"])
+@pytest.mark.parametrize("statistics", ["the adapter's own", "Stable-Baselines3's", "Gymnasium's"])
 def test_models_see_the_statistics_of_episodes(statistics):
     inner = CoInferenceVectorEnv(8, SECOND_TOO_DEAR, autoreset_mode="SameStep")
-    env = (
-        NativeVecEnv(RecordEpisodeStatistics(inner)) if statistics == "Gymnasium's" else VecMonitor(NativeVecEnv(inner))
-    )
+    env = NativeVecEnv(RecordEpisodeStatistics(inner) if statistics == "Gymnasium's" else inner)
+    if statistics == "Stable-Baselines3's":
+        env = VecMonitor(env)
     model = PPO("MlpPolicy", env, n_steps=8, batch_size=64, n_epochs=1, seed=0, device="cpu").learn(64)
     assert len(model.ep_info_buffer) > 10
     assert all(episode["r"] < 0 and 1 <= episode["l"] <= 2 for episode in model.ep_info_buffer)

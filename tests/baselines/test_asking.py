@@ -169,7 +169,7 @@ def test_recurrent_placements_have_no_exact_score_but_a_placement():
 
 def memory_env(kind=CoInferenceEnv):
     env = kind("alexnet-pi", reward_scale=1.0)
-    return env, env.problem, env.problem.draw_paths(np.random.default_rng(5), (300,))
+    return env, env.problem, env.problem.paths(5, np.arange(300))
 
 
 @pytest.mark.parametrize("policy", [Recurrent, Stacked])
@@ -225,7 +225,7 @@ def test_the_choice_of_the_placement_is_part_of_what_a_recurrent_policy_remember
 def test_updates_carry_the_state_too():
     scenario = Scenario.load(SECOND_TOO_DEAR, tasks_per_update=100)
     run = bl.simulate_updates(Recurrent(), scenario, periods=2, seed=5)
-    paths = scenario.problem().draw_paths(np.random.default_rng(5), (200,))
+    paths = scenario.problem().paths(5, np.arange(200))
     np.testing.assert_array_equal(
         run.per_task.costs - scenario.one_download(2).cost / 100, rollout(Recurrent(), scenario.problem(), paths).cost
     )

@@ -46,7 +46,8 @@ def test_a_forced_upload_without_a_most_robust_rate_where_fading_is_mild(oracle,
     problem = stopping_problem([1.0, 0.5], [0.0, 0.0], [0.05], channel)
     go_on = 0.05 + 0.5 * mean
     assert bl.backward_induction(problem).cost == pytest.approx(float(exact.capped_mean(go_on)), rel=1e-10)
-    assert bl.clairvoyant_cost(problem) < bl.backward_induction(problem).cost < min(mean, go_on)
+    # with m = 30 an upload that is cheaper than going on has a probability of 7e-17: V_0 = C (1 - 2e-19)
+    assert bl.clairvoyant_cost(problem) < bl.backward_induction(problem).cost <= min(mean, go_on)
 
 
 def test_costs_at_both_ends_of_what_is_allowed(oracle):

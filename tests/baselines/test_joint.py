@@ -179,10 +179,9 @@ def test_score_agrees_with_a_monte_carlo_run_of_the_environment(name, placement)
 
 @pytest.mark.parametrize("placement", [0, 1, 6, 10, 11])
 def test_placed_policy_is_asked_what_the_environment_shows(placement):
-    scenario, path_rng = Scenario.load("alexnet-pi"), np.random.default_rng(placement)
+    scenario = Scenario.load("alexnet-pi")
     joint, alone = CoInferencePlacementEnv(), CoInferenceEnv(placement=placement)
-    for _ in range(5):
-        path = joint.problem.channel.sample_snr(path_rng, (12,))
+    for path in joint.problem.paths(placement, np.arange(5)):
         inner = Scripted(placement)
         policy = bl.PlacedPolicy(inner, scenario, placement)
         joint.reset(options={"snr": path})

@@ -80,7 +80,7 @@ def test_always_and_never_hold_at_the_ends_of_the_observed_range(extreme):
 
 def test_decisions_equal_the_rule_on_the_true_snr():
     rng = np.random.default_rng(0)
-    snr = THREE_LAYERS.channel.sample_snr(rng, (10_000,))
+    snr = THREE_LAYERS.channel.inverse_survival(rng.random(10_000))
     stage = rng.integers(0, 3, snr.size)
     thresholds = np.array([3.0, 7.0, 11.0])
     actions = ThresholdPolicy(THREE_LAYERS, thresholds).predict(LAYOUT.encode(stage, snr))[0]

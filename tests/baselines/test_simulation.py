@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from cointer_gym import Rayleigh, Scenario
 from cointer_gym import baselines as bl
-from cointer_gym.envs import CoInferenceVectorEnv
+from cointer_gym.envs import CoInferenceEnv, CoInferenceVectorEnv
 from support.problems import STILL_CHANNEL, TWO_LAYERS, stopping_problem
 
 ALPHA = 1e-6
@@ -89,7 +89,7 @@ def test_another_policy_lies_outside_the_interval():
 def test_agrees_with_the_vector_environment_on_the_same_paths():
     env = CoInferenceVectorEnv(500, placement=8, reward_scale=1.0)
     policy = bl.backward_induction(env.problem).policy()
-    paths = env.problem.channel.sample_snr(np.random.default_rng(4), (500, 9))
+    paths = env.problem.paths(4, np.arange(500))
     observation, _ = env.reset(options={"snr": paths})
     costs, alive = np.zeros(500), np.ones(500, dtype=bool)
     while alive.any():
@@ -97,6 +97,21 @@ def test_agrees_with_the_vector_environment_on_the_same_paths():
         costs -= np.where(alive, reward, 0.0)
         alive &= ~terminated
     np.testing.assert_allclose(bl.simulate(policy, env.problem, 500, seed=4).costs, costs, rtol=1e-14)
+
+
+@pytest.mark.parametrize("placement", [0, 8, 11])
+def test_plays_the_first_tasks_of_an_environment_with_the_same_seed(placement):
+    env = CoInferenceEnv(placement=placement, reward_scale=1.0)
+    policy = bl.ThresholdPolicy(env.problem, np.full(placement, 14.0))
+    costs = []
+    for task in range(70):
+        observation, _ = env.reset(seed=6 if task == 0 else None)
+        cost, terminated = 0.0, False
+        while not terminated:
+            observation, reward, terminated, _, _ = env.step(policy.predict(observation)[0])
+            cost -= reward
+        costs.append(cost)
+    np.testing.assert_allclose(bl.simulate(policy, env.problem, 70, seed=6).costs, costs, rtol=1e-14)
 
 
 # --- the estimate -----------------------------------------------------------------------------------------------------
@@ -177,6 +192,12 @@ def test_only_as_many_tasks_are_compared_in_pairs():
 def test_bad_episodes(episodes):
     with pytest.raises(ValueError, match=f"episodes = {episodes!r} must be an integer >= 2"):
         bl.simulate(bl.edge_only(TWO_LAYERS).policy(), TWO_LAYERS, episodes)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "many", None])
+def test_bad_seeds(seed):
+    with pytest.raises(ValueError, match=f"seed = {seed!r} must be an integer >= 0"):
+        bl.simulate(bl.edge_only(TWO_LAYERS).policy(), TWO_LAYERS, 10, seed)
 
 
 @pytest.mark.parametrize("confidence", [0.0, 1.0, 95, -0.5])

@@ -253,6 +253,15 @@ def test_the_size_of_the_batches_does_not_matter(monkeypatch):
     assert_array_equal(pieces.spent.energy_j, whole.spent.energy_j)
 
 
+def test_plays_the_tasks_that_simulate_plays():
+    scenario = Scenario.load("alexnet-pi", tasks_per_update=50)
+    problem = scenario.problem(4)
+    policy = bl.backward_induction(problem).policy()
+    of_updates = bl.simulate_updates(policy, scenario, 4, periods=3, seed=8).per_task.costs
+    alone = bl.simulate(policy, problem, 150, seed=8).costs
+    assert_allclose(of_updates - scenario.download.cost[4], alone, rtol=1e-12)
+
+
 def test_periods_differ():
     """Tasks are drawn anew in every period."""
     scenario = Scenario.load("alexnet-pi", tasks_per_update=50)

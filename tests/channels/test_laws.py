@@ -246,6 +246,8 @@ def test_empirical_outage_without_a_most_robust_rate_has_infinite_mean_and_finit
     [
         (Rayleigh, {"mean_snr": -1.0}, r"mean_snr\s+Input should be greater than 0 .*input_value=-1.0"),
         (Rayleigh, {"mean_snr": 0.0}, r"mean_snr\s+Input should be greater than 0"),
+        (Rayleigh, {"mean_snr": 1e-31}, r"mean_snr\s+Value error, must be at least 1e-30"),
+        (Rayleigh, {"mean_snr": 1e31}, r"mean_snr\s+Value error, must be at most 1e\+30"),
         (Rayleigh, {"mean_snr": math.nan}, r"mean_snr\s+Input should be a finite number"),
         (Rayleigh, {"mean_snr": math.inf}, r"mean_snr\s+Input should be a finite number"),
         (Rayleigh, {"mean_snr": 1.0, "min_efficiency": -0.1}, r"min_efficiency\s+.*greater than or equal to 0"),

@@ -55,19 +55,6 @@ def test_a_most_robust_rate_without_sense_is_refused(low):
         Rayleigh(mean_snr=1.0, min_efficiency=low)
 
 
-@pytest.mark.parametrize("probability", [2, -0.1, 0.0, 1.0, math.nan])
-def test_a_quantile_of_no_probability_is_refused(probability):
-    with pytest.raises(ValueError, match=f"probability = {probability} must be between 0 and 1"):
-        Rayleigh(mean_snr=1.0).snr_quantile(probability)
-
-
-def test_a_quantile_deep_in_a_fade_and_far_out():
-    law = Rayleigh(mean_snr=10.0)
-    for probability in (1e-200, 1e-20, 0.001, 0.5, 0.999):
-        assert law.snr_quantile(probability) == pytest.approx(-10 * math.log1p(-probability), rel=1e-12)
-    assert Empirical(snr=(1.0, 2.0, 3.0)).snr_quantile(0.5) == pytest.approx(2.0, rel=1e-12)
-
-
 # --- the range of SNRs that matter ------------------------------------------------------------------------------------
 
 

@@ -60,7 +60,7 @@ def test_the_optimum_acts_on_its_own_observations_however_far_the_snrs_lie_below
 def test_snrs_that_matter_look_different_and_all_lie_in_the_space(law):
     problem = StoppingProblem(airtime_cost=[1.0, 0.0], edge_cost=[0, 0], device_cost=[1], channel=law, completes=True)
     layout = SplittingLayout.of(problem)
-    drawn = np.sort(law.sample_snr(np.random.default_rng(0), (2000,)))
+    drawn = np.sort(law.inverse_survival(np.random.default_rng(0).random(2000)))
     slot, uses = layout.snr_slot(drawn), law.channel_uses_per_bit(drawn)
     assert (np.diff(slot) >= 0).all()
     alike = np.diff(slot) == 0

@@ -9,7 +9,6 @@ import pytest
 from cointer_gym import Scenario
 from cointer_gym import baselines as bl
 from cointer_gym.envs import CoInferenceEnv, CoInferencePlacementEnv, CoInferencePlacementVectorEnv
-from cointer_gym.envs.state import State
 from support.contract import slot_number
 from support.play import AMOUNTS, PLACEMENT, hand_amounts, native_placement, random_actions, rollout
 from support.scenarios import BY_HAND_PLACED, THREE_LAYERS, changed, every_placement_scenario, with_memory
@@ -119,8 +118,7 @@ def test_default_scale_with_a_placement_includes_the_download():
 def test_every_step_costs_what_the_words_say_and_the_weights_join_it(scenario):
     env, rng = CoInferencePlacementEnv(scenario), np.random.default_rng(1)
     weights, layers = env.task.scenario.weights, env.problem.horizon
-    for _ in range(40):
-        path = env.problem.channel.sample_snr(rng, (layers + 1,))
+    for path in env.problem.paths(1, np.arange(40)):
         actions = random_actions(rng, layers)
         steps = rollout(env, actions, options={"snr": path})[1:]
         assert steps[-1][2]
@@ -193,17 +191,24 @@ def test_a_part_placed_forces_the_upload_at_its_end():
 
 
 def test_a_batch_may_hold_tasks_of_both_phases():
-    task = CoInferencePlacementEnv(THREE_LAYERS, reward_scale=1.0).task
-    state = State(np.array([0, 0, 0, 1, 1, 2]), np.array([-1, -1, 0, 2, 1, 3]))
-    outcome = task.step(state, np.full(6, 3.0), np.array([0, 3, 0, 0, 0, 0]))
-    np.testing.assert_array_equal(outcome.state.placement, [0, 3, 0, 2, 1, 3])
-    np.testing.assert_array_equal(outcome.state.stage, [0, 0, 0, 2, 1, 3])
-    np.testing.assert_array_equal(outcome.offloaded, [False, False, True, False, True, False])
-    np.testing.assert_array_equal(outcome.terminated, [False, False, True, False, True, True])
+    env = CoInferencePlacementVectorEnv(6, THREE_LAYERS, reward_scale=1.0)
+    env.reset()
+    for begun, actions in (
+        ([0, 1, 2, 3, 4, 5], [0, 0, 0, 0, 0, 3]),
+        ([3, 4], [0, 0, 0, 2, 1, 0]),
+        ([2], [0, 0, 0, 0, 0, 0]),
+        ([0, 1], [0, 3, 0, 0, 0, 0]),
+    ):
+        mask = np.isin(np.arange(6), begun)
+        env.reset(options={"reset_mask": mask, "snr": np.full((6, 4), 3.0)})
+        _, reward, terminated, _, info = env.step(np.array(actions))
+    np.testing.assert_array_equal(info["placement"], [0, 3, 0, 2, 1, 3])
+    np.testing.assert_array_equal(info["stage"], [0, 0, 0, 2, 1, 3])
+    np.testing.assert_array_equal(terminated, [False, False, True, False, True, True])
     # choose none, choose all (20 000 parameters), upload the input, run b, upload feature a at 2 bit/s/Hz, run c
     seconds = [0.0, 20_000 * 32 / 3e6 / 250, 4e-4 + 6e-4, 2e-3, 8e-4 + 5e-4, 3e-3]
-    np.testing.assert_allclose(outcome.amounts.time_s, seconds, rtol=1e-12)
-    np.testing.assert_array_equal(outcome.reward, -outcome.amounts.cost)
+    np.testing.assert_allclose(info["time_s"], seconds, rtol=1e-12)
+    np.testing.assert_array_equal(reward, -info["cost"])
 
 
 # --- device memory ----------------------------------------------------------------------------------------------------

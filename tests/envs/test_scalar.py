@@ -11,9 +11,8 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 import cointer_gym  # noqa: F401 (registers)
-from cointer_gym.dynamics import incurred, transition
 from cointer_gym.envs import CoInferenceEnv
-from support.play import assert_same_steps, rollout, snr_path_db
+from support.play import assert_same_steps, by_the_problem, rollout, snr_path_db
 from support.scenarios import BY_HAND, changed
 
 CASES = [
@@ -168,18 +167,15 @@ def test_reward_is_cost_over_the_best_static_split(scenario, placement):
 
 
 @pytest.mark.parametrize(("scenario", "placement"), CASES)
-def test_agrees_with_the_kernel_on_injected_paths(scenario, placement):
+def test_agrees_with_the_problem_on_injected_paths(scenario, placement):
     env = CoInferenceEnv(scenario, placement, reward_scale=1.0)
     problem, rng = env.problem, np.random.default_rng(7)
-    for _ in range(20):
-        path = problem.channel.sample_snr(rng, (problem.horizon + 1,))
-        actions = rng.random(problem.horizon + 1) < 0.2
-        stage = 0
-        for action, step in zip(actions, rollout(env, actions.astype(int), options={"snr": path})[1:], strict=False):
-            move = transition(problem, stage, path[stage], int(action))
-            assert step[1] == pytest.approx(-incurred(problem.cost, stage, move).item(), rel=1e-15)
-            assert (step[2], step[4]["stage"]) == (move.terminated, move.stage)
-            stage = int(move.stage)
+    for path in problem.paths(7, np.arange(20)):
+        actions = (rng.random(problem.horizon + 1) < 0.2).astype(int)
+        steps = rollout(env, actions, options={"snr": path})[1:]
+        for (stage, ended, cost), step in zip(by_the_problem(problem, path, actions), steps, strict=True):
+            assert (step[4]["stage"], step[2]) == (stage, ended)
+            assert step[1] == pytest.approx(-cost, rel=1e-15)
         assert step[2]
 
 

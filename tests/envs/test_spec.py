@@ -21,8 +21,8 @@ THERE = Path(__file__).parents[2] / "cointer_gym" / "data" / "scenarios" / "mlp-
 class Doubled(Rayleigh, law="doubled-of-this-test"):
     """A law of somebody else's module: Rayleigh fading with twice the gain."""
 
-    def sample_gain(self, rng, shape):
-        return 2.0 * super().sample_gain(rng, shape)
+    def inverse_survival(self, probability):
+        return 2.0 * super().inverse_survival(probability)
 
 
 del LAWS["doubled-of-this-test"]  # other tests count the laws; it is found by its module

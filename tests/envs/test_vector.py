@@ -11,9 +11,8 @@ from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
 from scipy.stats import norm
 
 from cointer_gym import baselines as bl
-from cointer_gym.dynamics import incurred, transition
 from cointer_gym.envs import CoInferenceEnv, CoInferenceVectorEnv
-from support.play import MODES, PLACEMENT, SPLITTING, assert_same_step, native, twins
+from support.play import MODES, PLACEMENT, SPLITTING, assert_same_step, by_the_problem, native, twins
 
 ALPHA = 1e-6
 
@@ -23,28 +22,28 @@ ALPHA = 1e-6
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("placement", [3, 11])
-def test_equals_scalar_environments_and_kernel_on_injected_paths(placement, mode):
+def test_equals_scalar_environments_and_the_problem_on_injected_paths(placement, mode):
     slots = placement + 2
     scalar, vector = twins(slots, mode, placement=placement, reward_scale=1.0)
     problem = vector.problem
-    paths = problem.channel.sample_snr(np.random.default_rng(4), (slots, placement + 1))
+    paths = problem.paths(4, np.arange(slots))
     vector.reset(seed=3, options={"snr": paths})
     scalar.reset(seed=3)
     for slot, (env, path) in enumerate(
         zip(scalar.envs, paths, strict=True)
     ):  # SyncVectorEnv gives all slots the same options
         env.reset(seed=3 + slot, options={"snr": path})
-    stage, alive = np.zeros(slots, dtype=int), np.ones(slots, dtype=bool)
-    for count in range(placement + 1):
-        actions = (np.arange(slots) == count).astype(int)  # slot n offloads at stage n: all lengths occur
+    scripts = np.eye(slots, placement + 1, dtype=int)  # slot n offloads at stage n: all lengths occur
+    by_hand = [by_the_problem(problem, path, script) for path, script in zip(paths, scripts, strict=True)]
+    assert {len(steps) for steps in by_hand} == set(range(1, placement + 1 + (not problem.completes)))
+    for count, actions in enumerate(scripts.T):
         got = vector.step(actions)
         assert_same_step(got, scalar.step(actions))
-        move = transition(problem, stage, paths[np.arange(slots), stage], actions)
-        np.testing.assert_allclose(got[1][alive], -incurred(problem.cost, stage, move)[alive], rtol=1e-15)
-        np.testing.assert_array_equal(got[2][alive], move.terminated[alive])
-        alive &= ~move.terminated
-        stage = np.where(alive, move.stage, 0)
-    assert not alive.any()
+        for slot, steps in enumerate(by_hand):
+            if count < len(steps):
+                _, ended, cost = steps[count]
+                assert got[2][slot] == ended
+                assert got[1][slot] == pytest.approx(-cost, rel=1e-15)
 
 
 @pytest.mark.parametrize("placement", [0, 8, 11])
@@ -252,9 +251,15 @@ def test_bad_seeds(seed):
         native(3).reset(seed=seed)
 
 
-def test_negative_seeds_are_refused_as_by_gymnasium():
+@pytest.mark.parametrize("seed", [-1, [0, -1], (None, -5), np.array([3, -1])])
+def test_negative_seeds_are_refused_in_every_slot_and_change_nothing(seed):
+    env, twin = native(2), native(2)
+    env.reset(seed=0), twin.reset(seed=0)
+    with pytest.raises(ValueError, match=r"seed = -[15] must be >= 0"):
+        env.reset(seed=seed)
+    assert_same_step(env.reset(), twin.reset())
     with pytest.raises(Error, match="greater or equal to zero"):
-        native(2).reset(seed=-1)
+        CoInferenceEnv().reset(seed=-1)  # Gymnasium's own refusal
 
 
 @pytest.mark.parametrize("kind", [list, tuple, np.array])

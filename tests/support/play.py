@@ -1,5 +1,7 @@
 """Playing tasks: scripts of actions, vectors of tasks, comparisons of what was seen, and costs written out by hand."""
 
+from importlib.util import find_spec
+
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -9,6 +11,7 @@ from cointer_gym.envs import CoInferencePlacementEnv
 
 SPLITTING, PLACEMENT = "CoInference-v0", "CoInferencePlacement-v0"
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]
+KERNELS = [False, True] if find_spec("numba") else [False]  # NumPy's, and the compiled one where it can be had
 AMOUNTS = ("cost", "time_s", "energy_j")
 INFO_KEYS = {"placement", "stage", "snr_db", "action_mask", *AMOUNTS}
 
@@ -83,40 +86,67 @@ def twins(num_envs, mode, name=SPLITTING, **arguments):
 
 
 def assert_same_info(got, expected):
-    """Equal keys, masks and types, and equal values wherever the mask says that a value holds."""
+    """Equal keys, masks and types, and the very same values wherever the mask says that a value holds."""
+    got, expected = dict(got), dict(expected)
     assert got.keys() == expected.keys()
     for key in (key for key in expected if not key.startswith("_")):
         mask = expected[f"_{key}"]
-        np.testing.assert_array_equal(got[f"_{key}"], mask, err_msg=f"_{key}")
+        assert_identical(got[f"_{key}"], mask, f"_{key}")
         if isinstance(expected[key], dict):
             assert_same_info(got[key], expected[key])
             continue
         assert (got[key].dtype, got[key].shape) == (expected[key].dtype, expected[key].shape), key
-        for one, other in zip(got[key][mask], expected[key][mask], strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-15, err_msg=key)
+        if got[key].dtype == object:
+            assert [each is None for each in got[key]] == [each is None for each in expected[key]], key
+            for one, other in zip(got[key][mask], expected[key][mask], strict=True):
+                assert_identical(one, other, key)
+        elif mask.all():
+            assert_identical(got[key], expected[key], key)
+        else:
+            assert_identical(got[key][mask], expected[key][mask], key)
+
+
+def assert_identical(one, other, name=""):
+    """The same type, shape and numbers; shows where they differ."""
+    if (one.dtype, one.shape) != (other.dtype, other.shape) or one.tobytes() != other.tobytes():
+        assert one.dtype == other.dtype, name
+        np.testing.assert_array_equal(one, other, err_msg=name, strict=True)
 
 
 def assert_same_step(got, expected):
-    """What two vector environments returned: equal observations, flags and types, rewards to rounding."""
-    np.testing.assert_array_equal(got[0], expected[0])
-    assert got[0].dtype == expected[0].dtype
-    np.testing.assert_allclose(got[1], expected[1], rtol=1e-15)
-    for flag in (2, 3):
-        np.testing.assert_array_equal(got[flag], expected[flag])
-    assert [array.dtype for array in got[1:4]] == [array.dtype for array in expected[1:4]]
-    assert_same_info(got[4], expected[4])
+    """A step or a reset of two vector environments: the very same observations, rewards, flags, infos and types."""
+    for one, other in zip(got[:-1], expected[:-1], strict=True):
+        assert_identical(one, other)
+    assert_same_info(got[-1], expected[-1])
 
 
 def scribble(values):
     """Overwrite every array in place."""
     for value in values.values() if isinstance(values, dict) else values:
-        if isinstance(value, dict):
+        if isinstance(value, dict | list):
             scribble(value)
-        elif value.dtype != object:
+        elif value is not None:
+            if value.dtype == object:
+                scribble(value.tolist())
             value[...] = 1
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------
+
+
+def by_the_problem(problem, path, actions):
+    """Stage, end and ETC of every step, as the docstring of the problem says it: A_n x + B_n to stop, c_n to go on."""
+    steps = []
+    for stage, action in enumerate(actions):
+        if action or stage == problem.horizon:
+            uses = problem.channel.channel_uses_per_bit(path[stage])
+            steps.append((stage, True, problem.airtime_cost[stage] * uses + problem.edge_cost[stage]))
+        else:
+            ready = problem.completes and stage + 1 == problem.horizon
+            steps.append((stage + 1, ready, problem.device_cost[stage]))
+        if steps[-1][1]:
+            break
+    return steps
 
 
 def hand_amounts(scenario, path, actions):

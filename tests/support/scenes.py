@@ -21,7 +21,7 @@ def scene_of(dnn="alexnet", placement=None, stage=0, **changes):
     """A task on the default scenario with another network, under a fixed fading path."""
     scenario = Scenario.load("alexnet-pi", dnn=DEEP if dnn == "deep" else {"profile": dnn})
     problem = scenario.problem(placement)
-    path = problem.channel.sample_snr(np.random.default_rng(7), (problem.horizon + 1,))
+    path = problem.paths(7, 0)
     content = {
         "problem": problem,
         "title": scenario.name,
