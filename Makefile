@@ -3,17 +3,19 @@
 PYTHON  ?= python3
 WORKERS ?= 2
 ARGS    ?=
+QUICK   ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH := $(VENV)/.bench-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint benchmark results constraints clean
+.PHONY: help setup test lint bench benchmark results constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  PYTHON=python3.12 picks the interpreter; ARGS=... is passed on to test and benchmark."
+	@echo "  PYTHON=python3.12 picks the interpreter; ARGS=... is passed on to test, benchmark and bench."
 
 setup: $(STAMP) ## make .venv with everything, at the pinned versions
 
@@ -35,6 +37,17 @@ lint: $(STAMP) ## lint, format, types and import floors only
 
 benchmark: $(STAMP) ## train PPO and DQN and compare them with the optimum
 	$(BIN)/cointer-gym benchmark $(ARGS)
+
+# A whole run is committed. QUICK=1 is a short one, ARGS="-k vector" a part of one, which is only printed.
+RUN := $(if $(QUICK),--quick --out runs/speed,$(if $(ARGS),,--out results/speed))
+
+bench: $(BENCH) ## measure the speed beside that of peers (five minutes; QUICK=1 is shorter)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -c benchmarks/pytest.ini benchmarks $(RUN) $(ARGS)
+	$(if $(filter results/speed,$(RUN)),$(BIN)/cointer-gym report results/speed --into docs/speed.md)
+
+$(BENCH): $(STAMP)
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[bench]'
+	@touch $@
 
 results: $(STAMP) ## regenerate every committed number and picture (about ten minutes)
 	$(BIN)/cointer-gym benchmark alexnet-pi --out results/alexnet-pi --fresh

@@ -17,6 +17,7 @@ from cointer_gym.baselines.joint import (
     joint_optimum,
     joint_score,
 )
+from cointer_gym.baselines.many import StackPlacement, StackSolution, place_many, solve_many
 from cointer_gym.baselines.placement import PlacementTable, optimal_placement
 from cointer_gym.baselines.policies import PlacementPolicy, Policy, RandomPolicy, StochasticPolicy, ThresholdPolicy
 from cointer_gym.baselines.rules import (
@@ -34,8 +35,10 @@ from cointer_gym.baselines.rules import (
 )
 from cointer_gym.baselines.simulation import Estimate, simulate
 from cointer_gym.baselines.solution import Solution, threshold_solution
+from cointer_gym.baselines.stack import ProblemStack
 from cointer_gym.baselines.switching import Switches, switches
 from cointer_gym.baselines.updates import UpdatePeriods, simulate_updates
+from cointer_gym.channels.columns import LawColumns
 
 __all__ = [
     "RULES",
@@ -43,14 +46,18 @@ __all__ = [
     "Estimate",
     "ExactCost",
     "JointScore",
+    "LawColumns",
     "PlacedPolicy",
     "PlacementPolicy",
     "PlacementTable",
     "Policy",
+    "ProblemStack",
     "RandomPolicy",
     "Rule",
     "Score",
     "Solution",
+    "StackPlacement",
+    "StackSolution",
     "StochasticPolicy",
     "Switches",
     "ThresholdPolicy",
@@ -69,12 +76,14 @@ __all__ = [
     "joint_score",
     "look_ahead",
     "optimal_placement",
+    "place_many",
     "policy_moments",
     "reference_rules",
     "register_rule",
     "score_moments",
     "simulate",
     "simulate_updates",
+    "solve_many",
     "static_split",
     "switches",
     "threshold_solution",

@@ -1,4 +1,7 @@
-"""The two computers, the wireless device and the edge server, and what was measured on them."""
+"""The two computers, the wireless device and the edge server, and what was measured on them.
+
+The formulas broadcast over arrays of shape (devices, 1) in the place of numbers.
+"""
 
 from typing import Self
 
@@ -94,12 +97,16 @@ class Device(Model):
     @property
     def speed_flops_per_s(self) -> float:
         """Computing speed in force, FLOP/s."""
-        return self.dvfs.clock_hz * self.dvfs.flop_per_cycle if self.dvfs else self.flops_per_s or 0.0
+        if self.dvfs is None:
+            return 0.0 if self.flops_per_s is None else self.flops_per_s
+        return self.dvfs.clock_hz * self.dvfs.flop_per_cycle
 
     @property
     def power_w(self) -> float:
         """Power drawn while computing, in force, W."""
-        return self.dvfs.kappa * self.dvfs.clock_hz**3 if self.dvfs else self.compute_power_w or 0.0
+        if self.dvfs is None:
+            return 0.0 if self.compute_power_w is None else self.compute_power_w
+        return self.dvfs.kappa * self.dvfs.clock_hz**3
 
     def measured_layers(self, dnn: Dnn) -> tuple[MeasuredLayer | None, ...]:
         """What was measured for each layer of ``dnn``, length L; None where nothing was.
@@ -124,8 +131,7 @@ class Device(Model):
             ValueError: as ``layer_s``.
         """
         joules = [None if layer is None else layer.joules for layer in self.measured_layers(dnn)]
-        derived = self.layer_s(dnn) * self.power_w
-        return np.array([d if j is None else j for j, d in zip(joules, derived, strict=True)])
+        return _measured_or(joules, self.layer_s(dnn) * self.power_w)
 
 
 class EdgeServer(Model):
@@ -167,9 +173,10 @@ def _layer_s(computer: str, measured: tuple[MeasuredLayer | None, ...], dnn: Dnn
     for layer, seconds in zip(dnn.layers, times, strict=True):
         if layer.flops is None and seconds is None:
             raise ValueError(f"layer {layer.name!r} needs flops, or measured seconds on the {computer}")
-    return np.array(
-        [
-            (layer.flops or 0.0) / flops_per_s if seconds is None else seconds
-            for layer, seconds in zip(dnn.layers, times, strict=True)
-        ]
-    )
+    return _measured_or(times, np.array([layer.flops or 0.0 for layer in dnn.layers]) / flops_per_s)
+
+
+def _measured_or(measured: list[float | None], derived: FloatArray) -> FloatArray:
+    """What was measured of each layer, and what is derived where nothing was; shape (..., L)."""
+    known = np.array([np.nan if value is None else value for value in measured])
+    return np.where(np.isnan(known), derived, known)

@@ -1,5 +1,7 @@
 """The radio link: bandwidth, powers, and the link budget that gives the mean SNR."""
 
+from typing import Any
+
 import numpy as np
 from pydantic import Field
 
@@ -48,12 +50,12 @@ class LinkBudget(Model):
     noise_dbm_per_hz: Decibel = BOLTZMANN_NOISE_DBM_PER_HZ
     reference_distance_m: Positive = 1.0
 
-    def mean_snr_db(self, link: Link) -> float:
-        """Mean SNR over the uplink bandwidth, dB."""
+    def mean_snr_db(self, link: Link) -> Any:
+        """Mean SNR over the uplink bandwidth, dB; a number, or an array where budget or link hold arrays."""
         wavelength_m = _SPEED_OF_LIGHT_M_PER_S / self.carrier_hz
-        near_m = min(self.distance_m, self.reference_distance_m)
+        near_m = np.minimum(self.distance_m, self.reference_distance_m)
         friis_db = 2.0 * linear_to_db(4.0 * np.pi * near_m / wavelength_m)
-        beyond = max(self.distance_m / self.reference_distance_m, 1.0)
+        beyond = np.maximum(self.distance_m / self.reference_distance_m, 1.0)
         path_loss_db = friis_db + self.path_loss_exponent * linear_to_db(beyond)
         noise_dbm = self.noise_dbm_per_hz + linear_to_db(link.bandwidth_hz) + self.noise_figure_db
-        return float(w_to_dbm(link.tx_power_w) + self.antenna_gain_db - path_loss_db - noise_dbm)
+        return w_to_dbm(link.tx_power_w) + self.antenna_gain_db - path_loss_db - noise_dbm

@@ -1,5 +1,6 @@
 """Scenarios as plain data: reading their files, and overriding dotted fields."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -57,6 +58,25 @@ def read_toml(scenario: str | Path) -> dict[str, Any]:
     if isinstance(profile, str) and (path.parent / profile).is_file():
         content["dnn"] = dnn | {"profile": str(path.parent / profile)}
     return content
+
+
+def read_value(text: str) -> Any:
+    """The value that a text stands for: in TOML, or a number that TOML spells otherwise, like ``.5``, else the text.
+
+    No text, or ``none``, is None.
+
+    Raises:
+        ValueError: the value is nested too deeply.
+    """
+    if text in ("", "none"):
+        return None
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except RecursionError:
+        raise ValueError("the value is nested too deeply") from None
+    except ValueError:  # no TOML, or a number of thousands of digits
+        return float(text) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.IGNORECASE) else text
+    return parsed["value"] if len(parsed) == 1 else text
 
 
 def override(content: dict[str, Any], overrides: Mapping[str, Any], root: type[BaseModel]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from cointer_gym.link import Link
 from cointer_gym.loading import list_scenarios
 from cointer_gym.problem import StageTerms, StoppingProblem
 from cointer_gym.records import Amounts, Model, Name, NonNegative, Positive, Remark, checked_integer, read_only
-from cointer_gym.units import FloatArray
+from cointer_gym.units import BoolArray, FloatArray
 
 __all__ = ["Scenario", "Weights", "list_scenarios"]
 
@@ -134,8 +134,7 @@ class Scenario(Model):
     @cached_property
     def download(self) -> Amounts[FloatArray]:
         """What a task bears of downloading the first M layers, sum P_l / (R_d K) seconds: shape (L+1,) each."""
-        bits = np.concatenate([[0.0], np.cumsum(self.dnn.parameter_bits)])
-        time_s = bits / (self.link.downlink_bps * self.tasks_per_update)
+        time_s = self._parameter_sums / (self.link.downlink_bps * self.tasks_per_update)
         return self.weights.running(time_s, self.link.rx_power_w).map(read_only)
 
     def one_download(self, placement: int) -> Amounts[float]:
@@ -150,9 +149,19 @@ class Scenario(Model):
     @cached_property
     def largest_placement(self) -> int:
         """The most layers whose parameters fit into the memory of the device."""
+        return int(np.count_nonzero(self.fits)) - 1
+
+    @cached_property
+    def fits(self) -> BoolArray:
+        """Whether the parameters of the first M layers fit into the memory of the device, shape (L+1,)."""
         if self.device.memory_bytes is None:
-            return self.layers
-        return int(np.searchsorted(np.cumsum(self.dnn.parameter_bits), 8.0 * self.device.memory_bytes, side="right"))
+            return np.ones(self.layers + 1, dtype=np.bool_)
+        return np.asarray(self._parameter_sums <= 8.0 * self.device.memory_bytes)
+
+    @cached_property
+    def _parameter_sums(self) -> FloatArray:
+        """Parameters of the first M layers, shape (L+1,), bits."""
+        return np.concatenate([[0.0], np.cumsum(self.dnn.parameter_bits)])
 
     def problem(self, placement: int | None = None) -> StoppingProblem:
         """The stopping problem when the first ``placement`` layers are on the device.
@@ -167,30 +176,53 @@ class Scenario(Model):
             ValueError: placement outside 0..L, or a forced upload of infinite mean cost.
         """
         horizon = self.layers if placement is None else self._checked(placement)
-        completes = horizon == self.layers
-        time, energy = self._terms(horizon, completes)
+        terms = self.terms(horizon)
         return StoppingProblem(
-            airtime_cost=self.weights.amounts(time.airtime, energy.airtime).cost,
-            edge_cost=self.weights.amounts(time.edge, energy.edge).cost,
-            device_cost=self.weights.amounts(time.device, energy.device).cost,
+            airtime_cost=terms.cost.airtime,
+            edge_cost=terms.cost.edge,
+            device_cost=terms.cost.device,
             channel=self.channel_law,
-            completes=completes,
-            time=time,
-            energy=energy,
+            completes=horizon == self.layers,
+            time=terms.time_s,
+            energy=terms.energy_j,
             stage_names=self.dnn.stage_names[: horizon + 1],
         )
 
-    def _terms(self, horizon: int, completes: bool) -> tuple[StageTerms, StageTerms]:
-        """Time (s) and energy (J) terms of the first ``horizon`` layers; a completed network uploads nothing."""
+    def terms(self, placement: int) -> Amounts[StageTerms]:
+        """What the stages of the first ``placement`` layers take; a completed network uploads nothing.
+
+        Args:
+            placement: M in 0..L.
+
+        Returns:
+            Amounts: in ETC, seconds and joules, arrays of shape (M+1,) and (M,). The formulas broadcast: with arrays of
+            shape (devices, 1) in the place of numbers, which nothing has checked, the shapes are (devices, M+1) and
+            (devices, M), or 1 device where they do not depend on those numbers.
+
+        Raises:
+            ValueError: placement outside 0..L.
+        """
+        horizon = self._checked(placement)
         airtime_s = self.dnn.output_bits[: horizon + 1] / self.link.bandwidth_hz
-        edge_s = np.append(np.cumsum(self.edge.layer_s(self.dnn)[::-1])[::-1], 0.0)[: horizon + 1]
-        if completes:
-            airtime_s[-1] = 0.0
-        device_s = self.device.layer_s(self.dnn)[:horizon]
-        device_j = self.device.layer_j(self.dnn)[:horizon]
+        edge_s = self._edge_sums()[..., : horizon + 1]
+        if horizon == self.layers:
+            airtime_s[..., -1] = 0.0
+        device_s = self.device.layer_s(self.dnn)[..., :horizon]
+        device_j = self.device.layer_j(self.dnn)[..., :horizon]
         time = StageTerms(airtime=airtime_s, edge=edge_s, device=device_s)
         energy = StageTerms(airtime=self.link.tx_power_w * airtime_s, edge=np.zeros_like(edge_s), device=device_j)
-        return time, energy
+        cost = StageTerms(
+            airtime=self.weights.amounts(time.airtime, energy.airtime).cost,
+            edge=self.weights.amounts(time.edge, energy.edge).cost,
+            device=self.weights.amounts(time.device, energy.device).cost,
+        )
+        return Amounts(cost, time, energy)
+
+    def _edge_sums(self) -> FloatArray:
+        """Run time of the layers behind feature n on the server, shape (L+1,), s."""
+        times = self.edge.layer_s(self.dnn)
+        rest = np.cumsum(times[..., ::-1], axis=-1)[..., ::-1]
+        return np.concatenate([rest, np.zeros((*times.shape[:-1], 1))], axis=-1)
 
     def _checked(self, placement: int) -> int:
         return checked_integer("placement", placement, 0, self.layers, note=f", the layers of {self.dnn.name}")

@@ -23,6 +23,6 @@ def linear_to_db(value: ArrayLike) -> Any:
         return 10.0 * np.log10(np.asarray(value, dtype=np.float64))
 
 
-def w_to_dbm(power_w: float) -> float:
-    """Convert watt to dB relative to one milliwatt."""
-    return float(linear_to_db(power_w * 1e3))
+def w_to_dbm(power_w: ArrayLike) -> Any:
+    """Convert watt to dB relative to one milliwatt, elementwise."""
+    return linear_to_db(np.asarray(power_w, dtype=np.float64) * 1e3)

@@ -54,13 +54,11 @@ class TabulatedInverse:
         odds = np.linspace(-_END, _END, _COARSE + 1)
         logs = self._gain.bisected(odds, np.full_like(odds, -_LARGEST_LOG), np.full_like(odds, _LARGEST_LOG))
         polynomials = _hermite(logs)
-        by_hand = self._fails(polynomials, odds, 0.5)
+        by_hand = self._fails(polynomials, odds)
         while by_hand.any() and odds.size <= _FINE:
             odds, logs = self._halved(polynomials, odds, logs)
             polynomials = _hermite(logs)
-            by_hand = self._fails(polynomials, odds, 0.5)
-        for part in (0.25, 0.75):
-            by_hand |= self._fails(polynomials, odds, part)
+            by_hand = self._fails(polynomials, odds)
         by_hand |= ((_RISE @ polynomials) < -_ROUNDING).any(axis=0)
         self._cells_per_odds = (odds.size - 1) / (2.0 * _END)
         self._rows = [_framed(row, np.nan) for row in polynomials[::-1]]  # what lies beyond the table gets no gain
@@ -109,11 +107,11 @@ class TabulatedInverse:
                 "itself how it is drawn from, by gain_inverse_survival"
             )
 
-    def _fails(self, polynomials: FloatArray, odds: FloatArray, part: float) -> BoolArray:
-        """The cells of which at this part of their width the polynomial is too far off."""
-        at = odds[:-1] + part * np.diff(odds)
+    def _fails(self, polynomials: FloatArray, odds: FloatArray) -> BoolArray:
+        """The cells in whose middle the polynomial is too far off."""
+        at = _middles(odds)
         allowed = _OF_POLYNOMIALS * np.maximum(_smaller_share(at), _SMALLEST)
-        return ~(self._gain.miss(at, part**_POWERS @ polynomials) <= allowed)
+        return ~(self._gain.miss(at, 0.5**_POWERS @ polynomials) <= allowed)
 
     def _halved(self, polynomials: FloatArray, odds: FloatArray, logs: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Knots twice as dense: by Newton's method from the polynomials, or by bisection where that finds nothing."""

@@ -14,6 +14,7 @@ COMMANDS = (
     "benchmark",
     "placement",
     "study",
+    "fleet",
     "report",
     "claims",
 )

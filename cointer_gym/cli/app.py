@@ -1,7 +1,5 @@
 """What all commands share: the app, the terminal, the options, and one line for a foreseen error."""
 
-import re
-import tomllib
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -11,6 +9,7 @@ import typer
 
 from cointer_gym import __version__
 from cointer_gym.cli.terminal import new_console
+from cointer_gym.loading import read_value
 from cointer_gym.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -111,17 +110,7 @@ def _parse(text: str) -> tuple[str, Any]:
     field, separator, value = (part.strip() for part in text.partition("="))
     if not separator or not field:
         raise ValueError(f"--set {text!r} must look like field=value, e.g. link.bandwidth_hz=1e6")
-    if value in ("", "none"):
-        return field, None
     try:
-        parsed = tomllib.loads(f"value = {value}")
-    except RecursionError:
-        raise ValueError(f"--set {field}: the value is nested too deeply") from None
-    except ValueError:  # no TOML, or a number of thousands of digits
-        return field, _number(value)
-    return field, parsed["value"] if len(parsed) == 1 else value
-
-
-def _number(text: str) -> float | str:
-    """Numbers that TOML spells otherwise, like ``.5``; anything else stays text."""
-    return float(text) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.IGNORECASE) else text
+        return field, read_value(value)
+    except ValueError as error:
+        raise ValueError(f"--set {field}: {error}") from None

@@ -75,7 +75,8 @@ def collect(task: Task, planned: Sequence[TrainingJob], runs: Sequence[TrainingR
     """The results of finished trainings, beside those of the analytic policies."""
     optimum = task.optimal_splitting()
     law = optimum.problem.channel
-    low_db, high_db = (float(linear_to_db(law.snr_quantile(p))) for p in (0.001, 0.999))
+    quantiles = np.maximum(law.inverse_survival([0.999, 0.001]), 1e-300)  # an outage has no level in dB
+    low_db, high_db = (float(linear_to_db(snr)) for snr in quantiles)
     return BenchmarkResults(
         env_id=task.env_id,
         task=task.name,

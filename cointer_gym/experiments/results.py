@@ -258,7 +258,7 @@ class PlacementAnswer(Model):
     no_closed_form_because: str | None = None
 
 
-Record = TypeVar("Record", BenchmarkResults, PlacementAnswer)
+Record = TypeVar("Record", bound=Model)
 
 
 def save(path: Path, record: Model) -> None:

@@ -1,6 +1,5 @@
 """Tables, Markdown report and CSV of a benchmark, from its results alone."""
 
-import re
 from pathlib import Path
 
 from rich.table import Table
@@ -54,12 +53,7 @@ def insert_table(document: Path, results: BenchmarkResults) -> None:
     Raises:
         ValueError: the file lacks the two marks.
     """
-    content = document.read_text(encoding="utf-8")
-    pattern = re.compile(re.escape(_BEGIN) + ".*?" + re.escape(_END), re.DOTALL)
-    if not pattern.search(content):
-        raise ValueError(f"{document} lacks the marks {_BEGIN!r} and {_END!r}")
-    block = f"{_BEGIN}\n{markdown_table(results)}\n{_END}"
-    write_text(document, pattern.sub(lambda _: block, content))
+    markdown.replace_marked(document, _BEGIN, _END, markdown_table(results))
 
 
 def gap_text(row: PolicyRow) -> str:

@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cointer_gym.files import read_text, write_text
 
 _SPECIAL = re.compile(r"[\\|<*`$\[]|(?<!\w)_|_(?!\w)")
 """What begins a column, a tag, emphasis, code, mathematics or a link; an underscore within a word does not."""
@@ -33,3 +36,23 @@ def markdown_table(header: Sequence[str], alignment: Sequence[str], rows: Iterab
 def in_words(names: Sequence[str], last: str = "and") -> str:
     """``a``, ``a and b``, ``a, b and c``; or with another word before the last one."""
     return f" {last} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def replace_marked(document: Path, begin: str, end: str, content: str) -> None:
+    """Replace what stands between two marks of a Markdown file.
+
+    Args:
+        document: the file.
+        begin: mark on a line of its own.
+        end: the other one.
+        content: to stand between.
+
+    Raises:
+        ValueError: the file lacks the two marks.
+    """
+    text = read_text(document)
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"{document} lacks the marks {begin!r} and {end!r}")
+    block = f"{begin}\n{content}\n{end}"
+    write_text(document, pattern.sub(lambda _: block, text))

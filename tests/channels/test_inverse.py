@@ -89,7 +89,7 @@ def test_a_table_is_cheap():
 
     law = Rician(mean_snr=1.0, k_factor=4.0)
     TabulatedInverse("own", count(law.gain_survival), count(law.gain_cdf))
-    assert asked < 16_000  # gains, at half a microsecond each
+    assert asked < 12_000  # gains, at half a microsecond each
 
 
 def test_laws_with_the_same_gain_share_a_table():
@@ -163,7 +163,7 @@ OWN = {
     "uniform from 0": uniform(0.0, 2.0),
     "two modes with nothing between": mixed((0.3, uniform(0.1, 0.2)), (0.7, uniform(1.0, 1.6))),
     "kinks": (lambda gain: 1.0 - np.interp(gain, *KNOTS), lambda gain: np.interp(gain, *KNOTS)),
-    "an end far from the rest": mixed((1 - 1e-15, uniform(1.0, 1.5)), (1e-15, uniform(1e-3, 2e-3))),
+    "an end far from the rest": mixed((1 - 1e-15, exponential(1.0)), (1e-15, uniform(1e4, 2e4))),
     "heavy tail": (pareto, lambda gain: 1.0 - pareto(gain)),
 }
 
@@ -188,7 +188,7 @@ def test_a_draw_near_a_kink_or_a_gap_is_exact():
 
 
 def test_a_small_step_in_the_middle_of_a_cell_is_seen():
-    share = 1.0 / (1.0 + math.exp(0.5 * 80 / 1024))  # so the error in the middle is 0
+    share = 1.0 / (1.0 + math.exp(0.5 * 80 / 1024))  # where the error in the middle of that cell is 0
     step = -math.log(share)
     survival, cdf = mixed((1 - 4e-9, exponential(1.0)), (4e-9, uniform(step, step * (1 + 1e-9))))
     u = share + np.linspace(-0.01, 0.01, 20_001)
