@@ -90,22 +90,22 @@ def _rounds(count: int) -> list[Move]:
 def stop_threshold(airtime: ArrayLike, edge: ArrayLike, go_on: ArrayLike) -> FloatArray:
     """The tau with A tau + B = C, elementwise: stop iff x <= tau; without airtime inf is always and -inf never."""
     a, b, c = (np.asarray(each, dtype=np.float64) for each in (airtime, edge, go_on))
-    if a.all():
-        return np.asarray((c - b) / a)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(a > 0, (c - b) / a, np.where(c >= b, np.inf, -np.inf))
+        tau = (c - b) / a
+    if a.min(initial=np.inf) > 0:
+        return np.asarray(tau)
+    return np.where(a > 0, tau, np.where(c >= b, np.inf, -np.inf))
 
 
 def stop_or_continue(airtime: ArrayLike, edge: ArrayLike, go_on: ArrayLike, channel: Uplink) -> FloatArray:
     """E[min(A x + B, C)], the best of stopping and going on, elementwise."""
     a, b, c = (np.asarray(each, dtype=np.float64) for each in (airtime, edge, go_on))
     tau = stop_threshold(a, b, c)
-    capped = channel.capped_mean(np.maximum(tau, 0.0))
-    if a.all():
-        best = b + a * capped
-    else:
-        with np.errstate(invalid="ignore"):
-            best = np.where(a > 0, b + a * capped, b)
+    with np.errstate(invalid="ignore"):
+        best = a * channel.capped_mean(np.maximum(tau, 0.0))
+    best += b
+    if a.min(initial=np.inf) == 0:
+        best = np.where(a > 0, best, b)
     return np.where(tau > channel.rate.fewest_uses, np.minimum(best, c), c)
 
 

@@ -27,7 +27,7 @@ from cointer_gym.units import BoolArray, FloatArray, IntArray, linear_to_db
 Progress = Callable[[int, int], None]
 """Told how many problems of how many are done."""
 
-_PLACED_AT_A_TIME = 256  # problems: each has as many values as layers
+_PLACED_AT_A_TIME = 512  # problems: each has as many values as layers
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -15,7 +15,7 @@ from cointer_gym.problem import _LARGEST, _LEAST_AIRTIME, StageTerms, StoppingPr
 from cointer_gym.records import checked_integer
 from cointer_gym.units import BoolArray, FloatArray, IntArray
 
-_BLOCK = 1024  # problems at a time: their tables stay in the cache
+_BLOCK = 2048  # problems at a time: their tables stay in the cache
 _NUMBERS = 2**21  # of an array over the stages of a block, at most
 
 

@@ -133,9 +133,12 @@ class GainTable:
         rows = (self.middle.size - first) * (self.grade.count + 1)
         found = np.empty((rows, mean_snr.size))
         for each in np.unique(cell):
-            own = np.flatnonzero(cell == each)
-            at = slice(own[0], own[-1] + 1) if own[-1] - own[0] < own.size else own
-            found[:, at] = self._polynomial(int(each))[-rows:] @ powers[:, at]
+            own, polynomial = np.flatnonzero(cell == each), self._polynomial(int(each))[-rows:]
+            if own[-1] - own[0] < own.size:
+                at = slice(own[0], own[-1] + 1)
+                np.matmul(polynomial, powers[:, at], out=found[:, at])
+            else:
+                found[:, own] = polynomial @ powers[:, own]
         return found.reshape(-1, self.grade.count + 1, mean_snr.size)
 
     def _series(self, mean_snr: FloatArray, first: int) -> FloatArray:

@@ -16,6 +16,17 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _NODES, _WEIGHTS = 0.5 * (1.0 + _NODES), 0.5 * _WEIGHTS  # on [0, 1]
 _RARE, _NOTHING = 1e-3, 1e-18  # probabilities
 
+_DONE_SIDE_BY_SIDE = (
+    "capped_mean",
+    "mean_channel_uses_per_bit",
+    "threshold_snr",
+    "offload_moments",
+    "survival",
+    "outage",
+    "channel_uses_per_bit",
+    "rate",
+)
+
 SEEN_THROUGH = ("mean_snr", "min_efficiency", "max_efficiency")
 """The fields of a fading law that the law of its gain does not depend on."""
 
@@ -94,8 +105,10 @@ class FadingLaws:
 
 
 def stand_side_by_side(law: ChannelLaw) -> bool:
-    """Whether ``FadingLaws`` can stand for such laws: fading laws without a formula of their own for E[min(x, tau)]."""
-    return isinstance(law, FadingLaw) and type(law).capped_mean is FadingLaw.capped_mean
+    """Whether ``FadingLaws`` can stand for such laws: fading laws without formulas of their own for what it does."""
+    return isinstance(law, FadingLaw) and all(
+        getattr(type(law), name) is getattr(FadingLaw, name) for name in _DONE_SIDE_BY_SIDE
+    )
 
 
 class LawColumns:

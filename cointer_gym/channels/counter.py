@@ -64,7 +64,7 @@ def counters(key: WordArray, episode: ArrayLike, stage: ArrayLike) -> WordArray:
 def mix(counter: WordArray) -> WordArray:
     """Random 64-bit words, elementwise: SplitMix64's mixer."""
     word = _twice_multiplied(counter)
-    return word ^ (word >> _SHIFT_31)
+    return np.asarray(word ^ (word >> _SHIFT_31))
 
 
 def uniform(counter: WordArray) -> FloatArray:
@@ -73,16 +73,17 @@ def uniform(counter: WordArray) -> FloatArray:
     np.right_shift(word, _SHIFT_12, word)
     np.bitwise_or(word, _ONE, word)
     fraction = word.view(np.float64)
-    return np.subtract(fraction, _BELOW_1, fraction)
+    np.subtract(fraction, _BELOW_1, fraction)
+    return fraction
 
 
 def _twice_multiplied(counter: WordArray) -> WordArray:
-    word = np.right_shift(counter, _SHIFT_30)
-    word = np.asarray(np.bitwise_xor(word, counter))
+    word = np.asarray(np.bitwise_xor(np.right_shift(counter, _SHIFT_30), counter))
     np.multiply(word, _FIRST, word)
     shifted = np.right_shift(word, _SHIFT_27)
     np.bitwise_xor(word, shifted, word)
-    return np.multiply(word, _SECOND, word)
+    np.multiply(word, _SECOND, word)
+    return word
 
 
 def _folded(seed: int) -> int:

@@ -7,9 +7,10 @@ the SNR over the efficiency axis,
     E[min(x, tau)] = 1/eta_max + int_{max(1/tau, eta_min)}^{eta_max} P(SNR < 2^u - 1) / u^2 du
     E[(x - tau)^+] = int_{eta_min}^{1/tau} P(SNR < 2^u - 1) / u^2 du.
 
-The sums of the panels of a quadrature rule are tabulated once, so a query costs one panel. All terms are positive: each
-result is accurate in relative terms, however small or large it is. Below the lowest panel, at efficiencies that matter
-only without a most robust rate, P(g < eps) is taken as a power of eps.
+The second one, which solvers ask for at every stage, is tabulated over the gain; see ``cointer_gym.channels.capped``.
+For the other two the sums of the panels of a quadrature rule are tabulated, so a query costs one panel. All terms are
+positive: each result is accurate in relative terms, however small or large it is. Below the tables, at efficiencies
+that matter only without a most robust rate, P(g < eps) is taken as a power of eps.
 """
 
 import sys

@@ -30,8 +30,9 @@ _BLOCK = 8192  # draws at a time: they stay in the cache
 
 _SLOPE = np.array([-1.0, 9.0, -45.0, 0.0, 45.0, -9.0, 1.0]) / 60.0  # central differences
 _CURVATURE = np.array([2.0, -27.0, 270.0, -490.0, 270.0, -27.0, 2.0]) / 360.0  # half the second derivative
-_POWERS = np.arange(6.0)
-# a_0 + ... + a_5 t^5 rises from t = 0 to 1 if all these are >= 0, the Bernstein coefficients of its derivative
+_MIDDLE = 0.5 ** np.arange(6)  # a_0 + ... + a_5 t^5 at t = 1/2, and its derivative there
+_MIDDLE_SLOPE = 2.0 * np.arange(6) * _MIDDLE
+# it rises from t = 0 to 1 if all these are >= 0, the Bernstein coefficients of the derivative
 _RISE = np.array(
     [[0, 1, 0, 0, 0, 0], [0, 1, 0.5, 0, 0, 0], [0, 1, 1, 0.5, 0, 0], [0, 1, 1.5, 1.5, 1, 0], [0, 1, 2, 3, 4, 5]]
 )
@@ -111,13 +112,13 @@ class TabulatedInverse:
         """The cells in whose middle the polynomial is too far off."""
         at = _middles(odds)
         allowed = _OF_POLYNOMIALS * np.maximum(_smaller_share(at), _SMALLEST)
-        return ~(self._gain.miss(at, 0.5**_POWERS @ polynomials) <= allowed)
+        return ~(self._gain.miss(at, _MIDDLE @ polynomials) <= allowed)
 
     def _halved(self, polynomials: FloatArray, odds: FloatArray, logs: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Knots twice as dense: by Newton's method from the polynomials, or by bisection where that finds nothing."""
         at, low, high = _middles(odds), logs[:-1], logs[1:]
-        found = np.clip(0.5**_POWERS @ polynomials, low, high)
-        slope = (_POWERS[1:] * 0.5 ** _POWERS[:-1]) @ polynomials[1:] / np.diff(odds)
+        found = np.clip(_MIDDLE @ polynomials, low, high)
+        slope = _MIDDLE_SLOPE @ polynomials / np.diff(odds)
         searched = np.arange(at.size)
         for _ in range(_STEPS):
             error = self._gain.odds_error(at[searched], found[searched])

@@ -39,7 +39,8 @@ class Rayleigh(FadingLaw):
         if factor is None:
             return super().inverse_survival(probability)
         snr = np.asarray(np.log(probability))
-        return np.multiply(snr, factor, snr)
+        np.multiply(snr, factor, snr)
+        return snr
 
     @cached_property
     def _negative_mean(self) -> FloatArray | None:

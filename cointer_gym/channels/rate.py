@@ -44,8 +44,8 @@ class Rate(NamedTuple):
 
     def spectral_efficiency(self, snr: ArrayLike) -> FloatArray:
         """eta(snr) in bit/s/Hz, elementwise."""
-        efficiency = np.log1p(np.asarray(snr, dtype=np.float64))
-        efficiency = np.maximum(efficiency / _LN_2, self.min_efficiency)
+        shannon: FloatArray = np.log1p(np.asarray(snr, dtype=np.float64)) / _LN_2
+        efficiency: FloatArray = np.maximum(shannon, self.min_efficiency)
         return efficiency if self.max_efficiency is None else np.minimum(efficiency, self.max_efficiency)
 
     def channel_uses_per_bit(self, snr: ArrayLike) -> FloatArray:

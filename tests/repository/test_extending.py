@@ -3,6 +3,7 @@
 import re
 import warnings
 
+import numpy as np
 import pytest
 
 from cointer_gym import baselines as bl
@@ -57,6 +58,9 @@ def test_a_channel_law(tmp_path, monkeypatch, oracle):
     # a law that is no mixture at all is Rayleigh, to the last digit
     plain, rayleigh = page["Blocked"](chance=0.0, loss=0.5, mean_snr=10.0), oracle.rayleigh(10.0, law.min_efficiency)
     assert plain.mean_channel_uses_per_bit == pytest.approx(float(rayleigh.mean()), rel=1e-10)
+    probability = np.array([2.0**-53, 1e-6, 0.3, 0.9])
+    assert plain.inverse_survival(probability) == pytest.approx(-10.0 * np.log(probability), rel=1e-9)
+    assert law.survival(law.inverse_survival(probability)) == pytest.approx(probability, rel=1e-9)
     low, high = bl.simulate(page["optimum"].policy(), page["by_name"].problem(), 20_000).interval(1 - 1e-6)
     assert low < page["optimum"].cost < high
 

@@ -17,6 +17,7 @@ from support.places import LINKED, ROOT
 
 pytestmark = [pytest.mark.checkout, pytest.mark.xdist_group("house")]
 
+HEAVY = {"torch", "stable_baselines3", "tensorboard", "matplotlib", "scipy", "pandas"}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -40,14 +41,28 @@ def test_links_are_relative_and_lead_to_the_mapped_folders(name):
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("cointer_gym", {"torch", "stable_baselines3", "tensorboard", "matplotlib", "scipy.stats", "pandas"}),
-        ("cointer_gym.baselines", {"torch", "stable_baselines3", "tensorboard", "matplotlib", "pandas"}),
+        ("cointer_gym", HEAVY | {"pydantic"}),
+        ("cointer_gym.scenario", HEAVY),  # and with it the channels and the problem
+        ("cointer_gym.baselines", HEAVY),
     ],
 )
 def test_import_is_light(module, heavy):
     loaded = run(sys.executable, "-c", f"import sys, {module}; print(*sys.modules)").split()
     assert module in loaded
     assert heavy.isdisjoint(loaded)
+
+
+def test_scipy_is_loaded_when_a_law_needs_it():
+    code = """if True:
+        import sys
+        from cointer_gym import Scenario, baselines as bl
+        solution = bl.backward_induction(Scenario.load("alexnet-pi").problem())
+        solution.problem.paths(0, [0, 1])
+        before = "scipy" in sys.modules
+        nakagami = {"law": "nakagami", "m": 2.0, "mean_snr_db": 10.0}
+        Scenario.load("alexnet-pi", channel=nakagami).problem().paths(0, 0)
+        print(before, "scipy" in sys.modules)"""
+    assert run(sys.executable, "-c", code).split() == ["False", "True"]
 
 
 def test_constraints_pin_every_declared_dependency():
