@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from cointer_gym.baselines.blocks import Block, Group, blocks, groups_of_columns, groups_of_laws
 from cointer_gym.channels import ChannelLaw, warn_if_lifted
 from cointer_gym.channels.columns import LawColumns
-from cointer_gym.problem import _LARGEST, _LEAST_AIRTIME, StageTerms, StoppingProblem
+from cointer_gym.problem import LARGEST_TERM, LEAST_AIRTIME, StageTerms, StoppingProblem
 from cointer_gym.records import checked_integer
 from cointer_gym.units import BoolArray, FloatArray, IntArray
 
@@ -183,11 +183,11 @@ class ProblemStack:
         return checked_costs(name, values, (rows, stages - of_layers), self.horizon - of_layers)
 
     def _check_airtime(self) -> None:
-        tiny = np.argwhere((self.cost.airtime > 0) & (self.cost.airtime < _LEAST_AIRTIME))
+        tiny = np.argwhere((self.cost.airtime > 0) & (self.cost.airtime < LEAST_AIRTIME))
         if tiny.size:
             row, stage = tiny[0]
             value = self.cost.airtime[row, stage]
-            raise ValueError(f"airtime_cost[{row}, {stage}] = {value} must be 0 or at least {_LEAST_AIRTIME:g}")
+            raise ValueError(f"airtime_cost[{row}, {stage}] = {value} must be 0 or at least {LEAST_AIRTIME:g}")
 
     def _check_channel(self) -> None:
         if isinstance(self.channel, ChannelLaw):
@@ -245,10 +245,10 @@ def checked_costs(name: str, values: ArrayLike, shape: tuple[int, int], last: In
     array = np.broadcast_to(array, shape)
     if (last < shape[1] - 1).any():
         array = np.where(np.arange(shape[1]) <= last[:, None], array, 0.0)
-    bad = ~((array >= 0) & (array <= _LARGEST))
+    bad = ~((array >= 0) & (array <= LARGEST_TERM))
     if bad.any():
         row, stage = np.argwhere(bad)[0]
-        raise ValueError(f"{name}[{row}, {stage}] = {array[row, stage]} must be finite and from 0 to {_LARGEST:g}")
+        raise ValueError(f"{name}[{row}, {stage}] = {array[row, stage]} must be finite and from 0 to {LARGEST_TERM:g}")
     array.setflags(write=False)
     return array
 

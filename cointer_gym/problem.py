@@ -11,7 +11,7 @@ from cointer_gym.channels.counter import keys
 from cointer_gym.records import Amounts, checked_integer
 from cointer_gym.units import FloatArray
 
-_LEAST_AIRTIME, _LARGEST = 1e-100, 1e200  # leaves room for the products with x, and for the quotients C / A
+LEAST_AIRTIME, LARGEST_TERM = 1e-100, 1e200  # leaves room for the products with x, and for the quotients C / A
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -78,10 +78,10 @@ class StoppingProblem:
         size = max(np.size(self.airtime_cost), 1)
         for name, expected in (("airtime_cost", size), ("edge_cost", size), ("device_cost", size - 1)):
             object.__setattr__(self, name, _checked(name, getattr(self, name), expected))
-        tiny = np.flatnonzero((self.cost.airtime > 0) & (self.cost.airtime < _LEAST_AIRTIME))
+        tiny = np.flatnonzero((self.cost.airtime > 0) & (self.cost.airtime < LEAST_AIRTIME))
         if tiny.size:
             raise ValueError(
-                f"airtime_cost[{tiny[0]}] = {self.cost.airtime[tiny[0]]} must be 0 or at least {_LEAST_AIRTIME:g}"
+                f"airtime_cost[{tiny[0]}] = {self.cost.airtime[tiny[0]]} must be 0 or at least {LEAST_AIRTIME:g}"
             )
         for name in ("time", "energy"):
             object.__setattr__(self, name, _checked_terms(name, getattr(self, name), size))
@@ -174,8 +174,8 @@ def _checked(name: str, values: ArrayLike, size: int) -> FloatArray:
     array = np.array(values, dtype=np.float64)
     if array.shape != (size,):
         raise ValueError(f"{name} has shape {array.shape}, expected ({size},)")
-    bad = np.flatnonzero(~((array >= 0) & (array <= _LARGEST)))
+    bad = np.flatnonzero(~((array >= 0) & (array <= LARGEST_TERM)))
     if bad.size:
-        raise ValueError(f"{name}[{bad[0]}] = {array[bad[0]]} must be finite and from 0 to {_LARGEST:g}")
+        raise ValueError(f"{name}[{bad[0]}] = {array[bad[0]]} must be finite and from 0 to {LARGEST_TERM:g}")
     array.setflags(write=False)
     return array

@@ -60,17 +60,20 @@ class Grade:
     """
 
     def __init__(self, count: int, width: float, error: float) -> None:
-        legendre = np.polynomial.legendre
         self.count, self.width, self.error = count, width, error
-        self.nodes, weights = legendre.leggauss(count)
-        # two steps, of which the second ends with powers, highest one first for Horner: a single one loses two digits
-        self.to_legendre = (np.arange(count) + 0.5) * legendre.legvander(self.nodes, count - 1) * weights[:, None]
-        self.to_powers, self.to_integral = np.zeros((count, count)), np.zeros((count, count + 1))
-        for order in range(count):
-            unit = np.eye(count)[order, : order + 1]
-            self.to_powers[order, : order + 1] = legendre.leg2poly(unit)
-            self.to_integral[order, : order + 2] = legendre.leg2poly(-legendre.legint(unit, lbnd=1.0))
-        self.to_integral = self.to_integral[:, ::-1].copy()
+        self.nodes, weights = np.polynomial.legendre.leggauss(count)
+        powers = np.zeros((count + 1, count + 1))  # of t in the Legendre polynomials P_0 to P_n, by Bonnet's recursion
+        powers[0, 0] = powers[1, 1] = 1.0
+        for k in range(1, count):
+            powers[k + 1, 1:] = (2 * k + 1) / (k + 1) * powers[k, :-1]
+            powers[k + 1] -= k / (k + 1) * powers[k - 1]
+        orders, legendre = np.arange(count), np.polynomial.legendre.legvander(self.nodes, count - 1)
+        # in two steps, since a single one would lose two digits: from values to Legendre coefficients, and from these
+        # to powers of t in p and in int_t^1 p, where int_t^1 P_k = (P_{k-1} - P_{k+1}) / (2k + 1), highest power first
+        self.to_legendre = (orders + 0.5) * legendre * weights[:, None]
+        self.to_powers = powers[:-1, :-1]
+        before = np.vstack([powers[:1], powers[:-2]])  # 1 for P_{-1}
+        self.to_integral = ((before - powers[1:]) / (2.0 * orders + 1.0)[:, None])[:, ::-1].copy()
 
 
 EXACT = Grade(16, 1.0, 2e-14)

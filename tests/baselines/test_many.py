@@ -262,6 +262,14 @@ def test_moments_of_rare_and_almost_sure_uploads():
         assert_allclose(solved.expected(wide)[row], policy_value(counted, problem, moments), rtol=1e-9, atol=1e-15)
 
 
+def test_what_never_happens_takes_nothing_even_if_it_would_take_forever():
+    """Stage 0 is free, so nobody goes on to the upload that has no mean without a most robust rate."""
+    posed = stopping_problem([0.0, 0.0], [0.0, 1.0], [1.0], Rayleigh(mean_snr=10.0, min_efficiency=0.0))
+    seconds = StageTerms(airtime=np.array([0.0, 1.0]), edge=np.array([0.25, 0.0]), device=np.ones(1))
+    for count in (1, 100):
+        assert_array_equal(bl.solve_many([posed] * count).expected(seconds), [[0.25, math.inf]] * count)
+
+
 # --- placement --------------------------------------------------------------------------------------------------------
 
 

@@ -191,6 +191,14 @@ def test_many_laws_give_what_each_of_them_gives(law, count):
     assert_array_equal(many.capped_mean(tau[7]), capped_mean[7])
 
 
+@pytest.mark.parametrize("m", np.geomspace(100.0, 1e4, 12))
+def test_no_steep_rise_hides_between_the_nodes_of_a_panel(m):
+    mean_snr = np.geomspace(0.1, 1e4, 60)
+    found = side_by_side(Nakagami(mean_snr=1.0, m=m), mean_snr, 0.1, np.inf).mean_channel_uses_per_bit
+    exact = [Nakagami(mean_snr=snr, m=m, min_efficiency=0.1).mean_channel_uses_per_bit for snr in mean_snr]
+    assert_allclose(found, exact, rtol=2e-13)
+
+
 def test_the_order_of_the_laws_does_not_matter():
     rng = np.random.default_rng(2)
     mean_snr, tau = 10.0 ** rng.uniform(-3.0, 6.0, 500), rng.uniform(0.01, 9.0, 500)
