@@ -19,7 +19,7 @@ from cointer_gym.rendering import Renderer, Scene
 from cointer_gym.rendering.scene import Finished
 from cointer_gym.units import BoolArray, FloatArray
 
-_LARGEST_BLOCK = 64  # episodes tabulated at a time
+_LARGEST_BLOCK = 4096  # SNRs tabulated at a time
 _MOST_KNOWN = 2**22  # numbers in templates of observations
 _PLAIN = (int, np.int64)  # actions that are checked without a call
 _INFINITE = float("inf")
@@ -105,9 +105,10 @@ class TaskEnv(gym.Env[Observation, np.int64 | int]):
 
     def _tabulate(self) -> None:
         """The paths of the next episodes: one after a seed, then more and more at a time."""
-        size = min(max(self._tabulated, 1), _LARGEST_BLOCK)
+        stages = self.problem.horizon + 1
+        size = max(min(self._tabulated, _LARGEST_BLOCK // stages), 1)
         episodes = np.arange(self._tabulated, self._tabulated + size)
-        snr = self.problem.process.paths(self._key, episodes, self.problem.horizon + 1)
+        snr = self.problem.process.paths(self._key, episodes, stages)
         self._coming, self._next = _Paths(self.task, snr), 0
         self._tabulated += size
 
