@@ -54,7 +54,7 @@ results: $(STAMP) ## regenerate every committed number and picture (about ten mi
 	$(BIN)/cointer-gym benchmark alexnet-pi --joint --out results/alexnet-pi-joint --fresh
 	$(BIN)/cointer-gym benchmark mlp-pi --joint --out results/mlp-pi-joint --fresh
 	$(BIN)/cointer-gym report results/alexnet-pi --into README.md
-	$(BIN)/cointer-gym show --seed 3 --decisions 2 --out docs/figures/task.png
+	$(BIN)/cointer-gym show --seed 40 --decisions 4 --out docs/figures/task.png
 	$(BIN)/cointer-gym study all --out docs/studies
 	$(BIN)/cointer-gym claims --check
 

@@ -77,7 +77,7 @@ def test_the_table_is_the_committed_result():
 
 def test_the_picture_is_what_the_command_draws(tmp_path):
     picture = tmp_path / "task.png"
-    result = invoke("show", "--seed", 3, "--decisions", 2, "--out", picture)
+    result = invoke("show", "--seed", 40, "--decisions", 4, "--out", picture)
     assert result.exit_code == 0, result.output
     drawn, committed = imread(picture), imread(ROOT / "docs" / "figures" / "task.png")
     assert drawn.shape == committed.shape
