@@ -103,7 +103,7 @@ def draw_growth(points: Sequence[GrowthPoint]) -> Figure:
         scale_of(axes.xaxis, np.array([each.size for each in of_kind]))
         scale_of(axes.yaxis, np.array([each.seconds for each in of_kind]))
         axes.grid(color=FAINT, linewidth=0.5)
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower right")
     figure.align_ylabels()
     return figure
 
