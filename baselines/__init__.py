@@ -9,6 +9,13 @@ from cointer_gym.baselines.evaluation import (
     policy_moments,
     score_moments,
 )
+from cointer_gym.baselines.in_time import (
+    TimedSolution,
+    clairvoyant_in_time,
+    score_in_time,
+    solve_in_time,
+    threshold_sets,
+)
 from cointer_gym.baselines.joint import (
     JointScore,
     PlacedPolicy,
@@ -61,12 +68,14 @@ __all__ = [
     "StochasticPolicy",
     "Switches",
     "ThresholdPolicy",
+    "TimedSolution",
     "UpdatePeriods",
     "as_rule",
     "backward_induction",
     "best_static_split",
     "chosen_placement",
     "clairvoyant_cost",
+    "clairvoyant_in_time",
     "closed_form_placement",
     "device_only",
     "edge_only",
@@ -80,11 +89,14 @@ __all__ = [
     "policy_moments",
     "reference_rules",
     "register_rule",
+    "score_in_time",
     "score_moments",
     "simulate",
     "simulate_updates",
+    "solve_in_time",
     "solve_many",
     "static_split",
     "switches",
+    "threshold_sets",
     "threshold_solution",
 ]

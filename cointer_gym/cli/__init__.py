@@ -13,6 +13,7 @@ COMMANDS = (
     "evaluate",
     "benchmark",
     "placement",
+    "mismatch",
     "study",
     "fleet",
     "report",

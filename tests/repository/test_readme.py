@@ -16,7 +16,9 @@ pytest.importorskip("stable_baselines3")
 from matplotlib.image import imread
 
 from cointer_gym.agents.algorithms import ALGORITHMS
+from cointer_gym.channels import doppler_to_coherence_time_s, speed_to_doppler_hz
 from cointer_gym.experiments.claims import check_claims
+from cointer_gym.experiments.mismatch import mismatch_answer
 from cointer_gym.experiments.results import BenchmarkResults, load
 from cointer_gym.report.benchmark import markdown_table, write_report
 
@@ -125,3 +127,13 @@ def test_published_claims_hold():
 def test_the_command_checks_the_claims():
     result = invoke("claims", "--check")
     assert result.exit_code == 0, result.output
+
+
+def test_what_fading_in_time_costs_is_what_the_command_finds():
+    coherence_time_s = doppler_to_coherence_time_s(speed_to_doppler_hz(3 / 3.6, 2.4e9))
+    answer = mismatch_answer(cg.Scenario.load("resnet50-jetson"), coherence_time_s, bound=False)
+    promised, best = answer.rules["optimal"].promised, answer.rules["optimal-in-time"].got
+    text = " ".join(README.split())
+    assert f"a coherence time of {1e3 * coherence_time_s:.1f} ms" in text
+    assert f"the true optimum is {100 * (best / promised - 1):.1f} % dearer" in text
+    assert f"costs another {100 * (answer.rules['optimal'].got / best - 1):.1f} %" in text
