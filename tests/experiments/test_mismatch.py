@@ -112,7 +112,7 @@ def test_what_has_no_answer_is_refused(name, seconds, message):
 
 @pytest.mark.checkout
 def test_the_page_says_where_the_promise_holds():
-    """Most that the optimum in time is above the promise, at two correlations across the median layer that takes time."""
+    """At two correlations across the median layer that takes time."""
     problems = [
         s.problem() for s in map(Scenario.load, list_scenarios()) if isinstance(s.channel_law, Rayleigh | Nakagami)
     ]
