@@ -23,8 +23,7 @@ _NUMBERS = 2**21  # of an array over the stages of a block, at most
 class ProblemStack:
     """P stopping problems of up to S - 1 layers, each as ``StoppingProblem`` states one.
 
-    What stands behind the last stage of a problem is ignored, whatever it is. Arrays are not copied unless they must
-    be.
+    What stands behind the last stage of a problem is ignored, whatever it is. Arrays are copied.
 
     Args:
         airtime_cost: A, shape (P, S), ETC per channel use per bit; 0, or from 1e-100 to 1e200.
@@ -239,7 +238,7 @@ def checked_costs(name: str, values: ArrayLike, shape: tuple[int, int], last: In
     Raises:
         ValueError: another shape, or an entry that is negative, not finite or too large; names the row and the stage.
     """
-    array = np.asarray(values, dtype=np.float64)
+    array = np.array(values, dtype=np.float64)
     if array.shape not in (shape, shape[1:]):
         raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
     array = np.broadcast_to(array, shape)

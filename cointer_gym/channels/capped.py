@@ -183,7 +183,7 @@ def _coarse(lowest: float, highest: float, width: float) -> FloatArray:
 
 def _panels(law: Gain, grade: Grade, edges: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Edges halved until polynomials hold, shape (K+1,); gains and P(gain < e^y) at the nodes, shape (K, count)."""
-    for _ in range(_ROUNDS):
+    for left in reversed(range(_ROUNDS)):
         middle, half = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
         level = middle[:, None] + half[:, None] * grade.nodes
         outage, at_edges = law.gain_cdf(np.exp(level)), law.gain_cdf(np.exp(edges))
@@ -192,7 +192,7 @@ def _panels(law: Gain, grade: Grade, edges: FloatArray) -> tuple[FloatArray, Flo
             _error(outage, at_edges, grade), _error(outage * np.exp(-level), at_edges * np.exp(-edges), grade)
         )
         split = errors > grade.error
-        if not split.any() or edges.size > _PANELS:
+        if not split.any() or edges.size > _PANELS or not left:  # at a kink they never hold, but hardly matter
             break
         edges = np.sort(np.concatenate([edges, middle[split]]))
     return edges, np.exp(level), outage

@@ -18,6 +18,8 @@ from cointer_gym.envs.task import Task
 from cointer_gym.observation import Layout, Observation, PlacementLayout, SplittingLayout
 from cointer_gym.units import FloatArray, IntArray
 
+# What loops take from other files is part of what is kept on disk, which Numba knows by this file alone: touch it when
+# MULTIPLIERS or KEPT change.
 _FIRST, _SECOND = (np.uint64(multiplier) for multiplier in MULTIPLIERS)
 _SHIFT_30, _SHIFT_27, _SHIFT_12 = np.uint64(30), np.uint64(27), np.uint64(12)
 

@@ -122,7 +122,7 @@ class CoInferenceEnv(TaskEnv, gym.Env[Observation, np.int64 | int]):
 
     ## Starting State
     Stage 0, the raw input in hand; the SNRs of all stages are drawn at reset. ``reset(options={"snr": path})``
-    injects them: M+1 linear SNRs. The generator of the environment is then left alone; a path of None is drawn.
+    injects them: M+1 linear SNRs. It takes the place of no drawn task; a path of None is drawn.
 
     ## Episode End
     Terminated by an offload, or when layer L is done on the device. Never truncated.

@@ -6,6 +6,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.integrate import quad
 
 from cointer_gym import Empirical, FadingLaw, Nakagami, Rayleigh, Rician
 from cointer_gym.channels import LAWS as REGISTERED
@@ -137,6 +138,33 @@ def test_a_law_with_kinks(knee):
 
 
 @pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize(
+    "pieces", [[(0.9, 1.1)], [(0.98, 1.02)], [(0.99, 1.01)], [(0.5, 1.5)], [(0.4, 0.6), (1.4, 1.6)]], ids=str
+)
+def test_a_law_of_flat_pieces(registry, pieces):
+    """A gain that is uniform on each of some intervals, equally likely: kinks and gaps anywhere in the panels."""
+    low, high = np.array(pieces).T
+
+    def below(gain):
+        return np.clip((np.asarray(gain)[..., None] - low) / (high - low), 0.0, 1.0).mean(axis=-1)
+
+    class Flat(FadingLaw, law="flat"):
+        @property
+        def tail_rate(self):
+            return 1.0
+
+        def gain_cdf(self, gain):
+            return below(gain)
+
+        def gain_survival(self, gain):
+            return 1.0 - below(gain)
+
+    law = Flat(mean_snr=5.0)
+    x = lambda gain: 1.0 / law.rate.spectral_efficiency(5.0 * gain)  # noqa: E731
+    mean = np.mean([quad(x, a, b, epsrel=1e-13)[0] / (b - a) for a, b in pieces])
+    assert law.mean_channel_uses_per_bit == pytest.approx(mean, rel=1e-9)
+
+
 @pytest.mark.parametrize("base", [Rayleigh, Empirical])
 def test_a_formula_of_ones_own_holds_for_numbers_too(base):
     class Own(base):
