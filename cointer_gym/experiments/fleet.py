@@ -9,11 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from cointer_gym import __version__
 from cointer_gym.experiments.backends import as_backend
 from cointer_gym.experiments.fleet_answers import AVERAGED, SOLVED, solve_devices
 from cointer_gym.experiments.fleet_files import (
+    REASON,
     Chunk,
     Columns,
+    CsvDevices,
+    DeviceFile,
+    ParquetDevices,
     ResultFile,
     open_devices,
     refused_header,
@@ -137,7 +142,7 @@ def solve_fleet(
 
     Raises:
         ValueError: a file cannot be read, a column is no field, a row is refused and not to be skipped (tells file,
-            line, field, value and what is allowed), or the parts are of another run.
+            line, field, value and what is allowed), the parts are of another run, or another run works on them.
         ModuleNotFoundError: a Parquet file without pyarrow, or Ray without Ray.
         ChildProcessError: a worker was killed.
     """
@@ -145,51 +150,54 @@ def solve_fleet(
     checked_integer("workers", 1 if workers is None else workers, 1)
     _check_placement(placement)
     file = open_devices(devices)
-    if out.exists() and out.samefile(devices):
-        raise ValueError(f"out = {str(out)!r} is the file of the devices")
+    parts = Parts(out)
+    _check_apart(devices, parts)
     results = result_file(out, THRESHOLD, file.types())
     plan = Plan(base, DeviceColumns.of(file.columns, base, kept), placement, results, file.place)
     _check_headings(plan.kept)
-    parts, total = Parts(out), file.count()
+    _check_places(file, plan.columns.kept)
+    total = file.count()
     if total == 0:
         raise ValueError(f"cannot read {devices}: there are no rows")
-    if fresh:
-        parts.delete()
-    parts.claim(
-        FleetRecord(
-            input=file.digest(),
-            base=base.model_dump(mode="json", exclude_none=True),
-            placement=placement,
-            chunk=size,
-            kept=plan.kept,
+    with parts.held():
+        if fresh:
+            parts.delete()
+        parts.claim(
+            FleetRecord(
+                package=__version__,
+                input=file.digest(),
+                base=base.model_dump(mode="json", exclude_none=True),
+                placement=placement,
+                chunk=size,
+                kept=plan.kept,
+            )
         )
-    )
-    numbers = range(-(-total // size))
-    records = {number: record for number in numbers if (record := _usable(parts.done(number), skip))}
-    done = sum(record.rows for record in records.values())
-    report = on_progress or (lambda *_: None)
-    report(done, total)
-    pieces = ((plan, each) for each in file.chunks(size) if each.number not in records)
-    told: set[str] = set()
-    try:
-        with closing(run(solve_chunk, pieces, workers)) as solved:
-            for part in solved:
-                for category, text in part.warned:
-                    if text not in told:
-                        warnings.warn(text, category, stacklevel=2)
-                        told.add(text)
-                if part.record.refused and not skip:
-                    raise ValueError(_refusal(devices, part))
-                parts.save(part)
-                records[part.number] = part.record
-                done += part.record.rows
-                report(done, total)
-    except ChildProcessError as error:
-        raise ChildProcessError(f"{error}; the same command goes on from the parts in {parts.path}") from error
-    if sorted(records) != list(numbers) or done != total:
-        raise ValueError(f"{devices} changed while it was read; start again with --fresh")
-    ordered = [records[number] for number in numbers]
-    parts.join(ordered, results, [*plan.kept, *SOLVED], refused_header(file.columns, file.place))
+        numbers = range(-(-total // size))
+        records = {number: record for number in numbers if (record := _usable(parts.done(number), skip))}
+        done = sum(record.rows for record in records.values())
+        report = on_progress or (lambda *_: None)
+        report(done, total)
+        pieces = ((plan, each) for each in file.chunks(size) if each.number not in records)
+        told: set[str] = set()
+        try:
+            with closing(run(solve_chunk, pieces, workers)) as solved:
+                for part in solved:
+                    for category, text in part.warned:
+                        if text not in told:
+                            warnings.warn(text, category, stacklevel=2)
+                            told.add(text)
+                    if part.record.refused and not skip:
+                        raise ValueError(_refusal(devices, part))
+                    parts.save(part)
+                    records[part.number] = part.record
+                    done += part.record.rows
+                    report(done, total)
+        except ChildProcessError as error:
+            raise ChildProcessError(f"{error}; the same command goes on from the parts in {parts.path}") from error
+        if sorted(records) != list(numbers) or done != total:
+            raise ValueError(f"{devices} changed while it was read; start again with --fresh")
+        ordered = [records[number] for number in numbers]
+        parts.join(ordered, results, [*plan.kept, *SOLVED], refused_header(file.columns, file.place))
     return _summary(ordered, parts.errors)
 
 
@@ -203,6 +211,28 @@ def _check_placement(placement: Placement) -> None:
         if isinstance(placement, str):
             raise ValueError(f"placement = {placement!r} must be optimal, all, or a number of layers")
         checked_integer("placement", placement, 0)
+
+
+def _check_apart(devices: Path, parts: Parts) -> None:
+    """Check that the run does not replace or delete its input."""
+    if parts.out.exists() and parts.out.samefile(devices):
+        raise ValueError(f"out = {str(parts.out)!r} is the file of the devices; give another --out")
+    if parts.errors.exists() and parts.errors.samefile(devices):
+        raise ValueError(
+            f"devices = {str(devices)!r} is the file of refused rows of out = {str(parts.out)!r}; give another --out"
+        )
+
+
+def _check_places(file: DeviceFile, kept: Sequence[str]) -> None:
+    """Check that no kept column has a heading that the file of refused rows needs, unless the input is such a file."""
+    needed, first = {file.place, REASON}, file.columns[:2]
+    if first in [(kind.place, REASON) for kind in (CsvDevices, ParquetDevices)]:
+        needed -= set(first)
+    for name in kept:
+        if name in needed:
+            raise ValueError(
+                f"column {name!r} has the heading of a column of the file of refused rows; give it another name"
+            )
 
 
 def _check_headings(kept: Sequence[str]) -> None:

@@ -80,10 +80,9 @@ def _solve(stack: DeviceStack, best: bool) -> DeviceAnswers:
 
 def _placed(stack: DeviceStack) -> tuple[IntArray, BoolArray]:
     """The best placement of every device, all layers where none that fits has a finite cost, and whether one has."""
-    found = bl.place_many(stack.problems, stack.download.cost)
-    total = np.where(stack.fits, found.inference_cost + found.download_cost, np.inf)
-    bounded = np.asarray(np.isfinite(total).any(axis=1))
-    return np.where(bounded, total.argmin(axis=1), stack.problems.horizon), bounded
+    found = bl.place_many(stack.problems, stack.download.cost, allowed=stack.fits)
+    bounded = np.isfinite(found.cost)
+    return np.where(bounded, found.placement, stack.problems.horizon), bounded
 
 
 def _least_static_cost(stack: DeviceStack, best: bool) -> FloatArray:

@@ -172,10 +172,19 @@ class ParquetDevices(DeviceFile):
     def chunks(self, size: int) -> Iterator[Chunk]:
         """The rows in chunks of ``size``, whatever the groups of rows in the file are."""
         with naming(self.path), _arrow("pyarrow.parquet").ParquetFile(self.path) as file:
-            first = 1
-            for number, batch in enumerate(file.iter_batches(batch_size=size)):
-                yield Chunk(number, range(first, first + batch.num_rows), batch.to_pydict())
-                first += batch.num_rows
+            cells: dict[str, list[Cell]] = {name: [] for name in self.columns}
+            number = waiting = 0
+            left = file.metadata.num_rows
+            for batch in file.iter_batches(batch_size=size):  # shorter at the end of a group for dictionary columns
+                for name, more in batch.to_pydict().items():
+                    cells[name] += more
+                waiting, left = waiting + batch.num_rows, left - batch.num_rows
+                while waiting >= size or (waiting and not left):
+                    taken = min(size, waiting)
+                    places = range(number * size + 1, number * size + 1 + taken)
+                    yield Chunk(number, places, {name: column[:taken] for name, column in cells.items()})
+                    cells = {name: column[taken:] for name, column in cells.items()}
+                    number, waiting = number + 1, waiting - taken
 
 
 def open_devices(path: Path) -> DeviceFile:

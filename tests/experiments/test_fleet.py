@@ -2,7 +2,10 @@
 
 import csv
 import os
+import platform
 import signal
+import subprocess
+import sys
 import tracemalloc
 from importlib.util import find_spec
 
@@ -15,6 +18,7 @@ from cointer_gym.channels import ClippedSamplesWarning
 from cointer_gym.experiments import backends, fleet, fleet_files
 from cointer_gym.experiments.fleet import solve_fleet
 from cointer_gym.experiments.fleet_answers import SOLVED, solve_devices
+from cointer_gym.experiments.fleet_parts import Parts
 from cointer_gym.experiments.fleet_rows import DeviceColumns, DeviceRows, stacked_fields
 from cointer_gym.hardware import Device, Dvfs, EdgeServer
 from cointer_gym.link import Link, LinkBudget
@@ -411,7 +415,7 @@ def test_a_file_that_cannot_be_read_is_named(content, message, tmp_path):
         ({"out": "solved.txt"}, r"out = '.*solved\.txt' must end in \.csv or \.parquet"),
         ({"devices": "nowhere.csv"}, r"cannot read .*nowhere\.csv: "),
         ({"devices": "devices.json"}, r"devices = '.*devices\.json' must end in \.csv or \.parquet"),
-        ({"out": "devices.csv"}, "is the file of the devices"),
+        ({"out": "devices.csv"}, r"out = '.*devices\.csv' is the file of the devices; give another --out"),
         ({"placement": "best"}, "placement = 'best' must be optimal, all, or a number of layers"),
         ({"placement": -1}, "placement = -1 must be an integer >= 0"),
         ({"placement": 12}, r"line 2: placement = 12 must be an integer from 0 to 11, the layers of alexnet"),
@@ -426,6 +430,37 @@ def test_wrong_arguments_are_refused(change, message, tmp_path):
     paths = {name: tmp_path / arguments.pop(name) for name in ("devices", "out")}
     with pytest.raises(ValueError, match=message):
         solve_fleet(**paths, **arguments)
+
+
+def test_the_errors_of_a_result_are_no_input_for_it(tmp_path):
+    devices, out = written(tmp_path / "devices.csv", HEADER + "a,10,-1\nb,10,1e6\n"), tmp_path / "solved.csv"
+    errors = solve_fleet(devices, out, ALEXNET, skip=True).errors
+    written(errors, errors.read_text().replace("-1", "1e6"))
+    before = out.read_bytes(), errors.read_bytes()
+    with pytest.raises(ValueError, match=r"devices = '.*s\.csv' is .* of out = '.*solved\.csv'; give another --out"):
+        solve_fleet(errors, out, ALEXNET)
+    assert (out.read_bytes(), errors.read_bytes()) == before
+    assert not out.with_name("solved.csv.parts").exists()
+    solve_fleet(errors, tmp_path / "repaired.csv", ALEXNET)
+    assert [row["id"] for row in read_rows(tmp_path / "repaired.csv")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [("id,line", "line"), ("reason,id", "reason"), ("line,id,reason", "line"), ("row,reason,line", "line")],
+)
+def test_a_column_that_the_errors_would_lose_is_refused(header, name, tmp_path):
+    width = header.count(",") + 1
+    devices = written(tmp_path / "devices.csv", f"{header},link.bandwidth_hz\n{'7,' * width}1e6\n")
+    with pytest.raises(ValueError, match=f"column '{name}' has the heading of a column of the file of refused rows"):
+        solve_fleet(devices, tmp_path / "solved.csv", ALEXNET, skip=True)
+
+
+def test_the_errors_of_a_parquet_file_are_an_input(tmp_path):
+    devices = written(tmp_path / "devices.csv", "row,reason,id,link.bandwidth_hz\n3,why,a,1e6\n4,why,b,-1\n")
+    summary = solve_fleet(devices, tmp_path / "solved.csv", ALEXNET, skip=True)
+    (refused,) = read_rows(summary.errors)
+    assert (refused["line"], refused["row"], refused["id"]) == ("3", "4", "b")
 
 
 def test_what_a_trace_warns_of_is_said_once(tmp_path):
@@ -486,6 +521,37 @@ def test_networks_of_different_lengths_share_a_parquet_table(tmp_path):
     found = pq.read_table(tmp_path / "solved.parquet")
     assert found["threshold_db_10"].null_count == 1
     assert found["threshold_db_7"].null_count == 0
+
+
+@needs_arrow
+def test_chunks_do_not_depend_on_the_groups_of_a_file(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = pa.array(["north", "south"] * 11 + ["north"]).dictionary_encode()
+    table = pa.table({"id": range(23), "region": names, "link.bandwidth_hz": [1e6 + 1e5 * n for n in range(23)]})
+    pq.write_table(table, tmp_path / "devices.parquet", row_group_size=5)
+    chunks = list(fleet_files.open_devices(tmp_path / "devices.parquet").chunks(4))
+    assert [(chunk.number, list(chunk.places)) for chunk in chunks] == [
+        (n, list(range(4 * n + 1, min(4 * n + 5, 24)))) for n in range(6)
+    ]
+    assert [cell for chunk in chunks for cell in chunk.columns["region"]] == names.to_pylist()
+    summary = solve_fleet(tmp_path / "devices.parquet", tmp_path / "solved.csv", ALEXNET, chunk=4)
+    assert summary.devices == 23
+    assert [row["id"] for row in read_rows(tmp_path / "solved.csv")] == [str(n) for n in range(23)]
+
+
+@needs_arrow
+def test_a_chunk_of_bad_rows_leaves_nothing_in_a_parquet_file(tmp_path):
+    import pyarrow.parquet as pq
+
+    devices, out = written(tmp_path / "devices.csv", "id,channel.mean_snr_db\na,10\nb,bad\nc,11\n"), "solved.parquet"
+    summary = solve_fleet(devices, tmp_path / out, ALEXNET, skip=True, chunk=1)
+    assert (summary.devices, summary.refused) == (2, 1)
+    assert pq.read_table(tmp_path / out)["id"].to_pylist() == ["a", "c"]
+    written(devices, "id,channel.mean_snr_db\nb,bad\nc,worse\n")
+    assert solve_fleet(devices, tmp_path / out, ALEXNET, skip=True, chunk=1).refused == 2
+    assert pq.read_table(tmp_path / out).num_rows == 0
 
 
 @needs_arrow
@@ -601,15 +667,117 @@ def test_what_is_no_run_is_left_alone(tmp_path):
     written(folder / "000000.csv", "years of work")
     with pytest.raises(ValueError, match=r"holds parts, but no fleet\.json"):
         solve_fleet(devices, out, ALEXNET)
-    with pytest.raises(ValueError, match="is not the folder of a run; --fresh does not delete it"):
+    written(folder / "notes.txt", "mine")
+    with pytest.raises(ValueError, match=r"holds notes\.txt, but no fleet\.json; --fresh does not delete it"):
         solve_fleet(devices, out, ALEXNET, fresh=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["000000.csv", "notes.txt"]
     (folder / "000000.csv").unlink()
     written(folder / "fleet.json", '{"version": 2}')
     with pytest.raises(ValueError, match=r"cannot read .*fleet\.json: .*; --fresh starts again"):
         solve_fleet(devices, out, ALEXNET)
-    written(folder / "notes.txt", "mine")
     solve_fleet(devices, out, ALEXNET, fresh=True)
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    "names", [[], ["000000.csv", "000000.json", ".000001.errors.17.csv", ".fleet.17.json", "lock.17"]]
+)
+def test_a_fresh_run_takes_a_folder_of_nothing_but_parts(names, tmp_path):
+    devices, out = fleet_of(tmp_path, 3), tmp_path / "solved.csv"
+    folder = tmp_path / "solved.csv.parts"
+    folder.mkdir()
+    for name in names:
+        written(folder / name, "{")
+    assert solve_fleet(devices, out, ALEXNET, fresh=True).devices == 3
+    assert not folder.exists()
+
+
+def test_an_error_before_a_part_is_done_does_not_block_the_repaired_command(tmp_path):
+    devices, out = written(tmp_path / "devices.csv", HEADER + "a,10,-1\nb,10,1e6\n"), tmp_path / "solved.csv"
+    with pytest.raises(ValueError, match="line 2"):
+        solve_fleet(devices, out, ALEXNET)
+    written(devices, HEADER + "a,10,1e6\nb,10,1e6\n")
+    with pytest.raises(ValueError, match="placement = 99"):
+        solve_fleet(devices, out, ALEXNET, placement=99)
+    assert solve_fleet(devices, out, ALEXNET, placement=0).placements == {0: 2}
+
+
+def test_parts_of_another_version_of_the_package_are_refused(half_done, monkeypatch):
+    devices, out, _ = half_done
+    monkeypatch.setattr(fleet, "__version__", "99.0")
+    with pytest.raises(ValueError, match="holds parts of a run that differs in package; give"):
+        solve_fleet(devices, out, ALEXNET, chunk=10)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_two_runs_do_not_share_a_folder(fresh, tmp_path):
+    devices, whole, out = fleet_of(tmp_path, 30), tmp_path / "whole.csv", tmp_path / "solved.csv"
+    solve_fleet(devices, whole, ALEXNET, chunk=10)
+    refused = []
+
+    def again(done, total):
+        if done == 10:
+            with pytest.raises(
+                ValueError, match=rf"solved\.csv\.parts is in use by .*process {os.getpid()} on"
+            ) as told:
+                solve_fleet(devices, out, ALEXNET, chunk=10, fresh=fresh)
+            refused.append(told)
+
+    solve_fleet(devices, out, ALEXNET, chunk=10, on_progress=again)
+    assert len(refused) == 1
+    assert out.read_bytes() == whole.read_bytes()
+    assert not out.with_name("solved.csv.parts").exists()
+
+
+def locked(out, holder):
+    written(out.with_name("solved.csv.parts") / "lock", holder)
+
+
+def test_the_lock_of_an_earlier_process_of_the_same_number_is_taken_over(half_done):
+    devices, out, whole = half_done
+    locked(out, f"{os.getpid()} {platform.node()}")
+    solve_fleet(devices, out, ALEXNET, chunk=10)
+    assert out.read_bytes() == whole
+
+
+def test_a_lock_that_another_run_has_just_taken_over_is_left_to_it(half_done, monkeypatch):
+    devices, out, _ = half_done
+    lock = out.with_name("solved.csv.parts") / "lock"
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    locked(out, f"{gone.pid} {platform.node()}")
+    other = f"{os.getppid()} {platform.node()}"
+
+    def overtaken(self, process):
+        if process == gone.pid:
+            lock.write_text(other)
+        return process != gone.pid
+
+    monkeypatch.setattr(Parts, "_works", overtaken)
+    with pytest.raises(ValueError, match=f"in use by .*process {os.getppid()} on"):
+        solve_fleet(devices, out, ALEXNET, chunk=10)
+    assert lock.read_text() == other
+
+
+def test_the_lock_of_a_process_that_is_gone_is_taken_over(half_done):
+    devices, out, whole = half_done
+    assert not (out.with_name("solved.csv.parts") / "lock").exists()
+    for holder in (f"{os.getppid()} {platform.node()}", f"{os.getppid()} elsewhere"):
+        locked(out, holder)
+        with pytest.raises(ValueError, match=f"in use by .*process {' on '.join(holder.split())}"):
+            solve_fleet(devices, out, ALEXNET, chunk=10)
+        assert (out.with_name("solved.csv.parts") / "lock").read_text() == holder
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    locked(out, f"{gone.pid} elsewhere")  # where it may well run
+    with pytest.raises(ValueError, match=f"process {gone.pid} on elsewhere"):
+        solve_fleet(devices, out, ALEXNET, chunk=10)
+    locked(out, f"{gone.pid} {platform.node()}")
+    seen = []
+    solve_fleet(devices, out, ALEXNET, chunk=10, on_progress=lambda *event: seen.append(event))
+    assert seen[0] == (20, 50)
+    assert out.read_bytes() == whole
+    assert not out.with_name("solved.csv.parts").exists()
 
 
 def test_a_file_that_changes_meanwhile_is_no_result(tmp_path):
