@@ -79,3 +79,14 @@ def tiny_studies():
         "closed-form": studies.closed_form_study(Scenario.load("mlp-pi"), [1e3, 1e5]),
     }
     return {name: Study(name, rows[name]) for name in studies.STUDIES}
+
+
+@pytest.fixture
+def registry():
+    """Laws that a test adds are forgotten after it."""
+    from cointer_gym.channels import LAWS
+
+    before = dict(LAWS)
+    yield
+    LAWS.clear()
+    LAWS.update(before)

@@ -13,7 +13,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from cointer_gym import Empirical, Nakagami, Rayleigh, Rician, Scenario, StoppingProblem
 from cointer_gym import baselines as bl
 from cointer_gym.baselines.bellman import placement_values, policy_value
-from cointer_gym.channels import LAWS as REGISTERED
 from cointer_gym.problem import StageTerms
 from support.laws import TRACE
 from support.places import DATA
@@ -368,14 +367,6 @@ def test_a_law_with_a_formula_of_its_own_is_solved_by_it():
     for solved in (bl.solve_many(stack), bl.solve_many([stack.problem(row) for row in range(5)])):
         assert_allclose(solved.value, alone, rtol=1e-12)
     assert (solved.cost < 0.999 * bl.solve_many(columns(5, ragged=False)).cost).all()
-
-
-@pytest.fixture
-def registry():
-    before = dict(REGISTERED)
-    yield
-    REGISTERED.clear()
-    REGISTERED.update(before)
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import quad
 
 from cointer_gym import Empirical, FadingLaw, Nakagami, Rayleigh, Rician
-from cointer_gym.channels import LAWS as REGISTERED
 from cointer_gym.channels import capped
 from cointer_gym.channels.columns import FadingLaws, Rates
 from support.laws import LAWS, TRACE, each
@@ -21,15 +20,6 @@ PURE = {
     "hardly limited": Rician(mean_snr=10.0, k_factor=2.0, min_efficiency=1e-200),
     "pure trace": Empirical(snr=TRACE, min_efficiency=0.0),
 }
-
-
-@pytest.fixture
-def registry():
-    """Laws that a test adds are forgotten after it."""
-    before = dict(REGISTERED)
-    yield
-    REGISTERED.clear()
-    REGISTERED.update(before)
 
 
 # --- one law ----------------------------------------------------------------------------------------------------------
