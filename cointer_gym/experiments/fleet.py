@@ -1,7 +1,7 @@
 """A fleet: every device of a file solved exactly, chunk by chunk."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from math import fsum
@@ -178,14 +178,9 @@ def solve_fleet(
         report = on_progress or (lambda *_: None)
         report(done, total)
         pieces = ((plan, each) for each in file.chunks(size) if each.number not in records)
-        told: set[str] = set()
         try:
             with closing(run(solve_chunk, pieces, workers)) as solved:
-                for part in solved:
-                    for category, text in part.warned:
-                        if text not in told:
-                            warnings.warn(text, category, stacklevel=2)
-                            told.add(text)
+                for part in _telling_once(solved):
                     if part.record.refused and not skip:
                         raise ValueError(_refusal(devices, part))
                     parts.save(part)
@@ -199,6 +194,17 @@ def solve_fleet(
         ordered = [records[number] for number in numbers]
         parts.join(ordered, results, [*plan.kept, *SOLVED], refused_header(file.columns, file.place))
     return _summary(ordered, parts.errors)
+
+
+def _telling_once(solved: Iterable[Part]) -> Iterator[Part]:
+    """The parts; what a worker warned of is told here, once."""
+    told: set[str] = set()
+    for part in solved:
+        for category, text in part.warned:
+            if text not in told:
+                warnings.warn(text, category, stacklevel=3)
+                told.add(text)
+        yield part
 
 
 def _usable(record: PartRecord | None, skip: bool) -> PartRecord | None:
